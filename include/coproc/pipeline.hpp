@@ -1,0 +1,51 @@
+#pragma once
+
+#include <coproc/command.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace coproc {
+
+/// Programs whose stdout feeds the next one's stdin: `command("sort") | command("uniq", "-c")`.
+///
+/// The first stage's in and the last stage's out and every stage's err are as the command says, with run()'s
+/// defaults. Each stage leads a process group of its own; a timeout or cancellation stops them all.
+/// A stage that ends early ends its producers with SIGPIPE, as in a shell; the status of such a producer counts
+/// (`pipefail`), so look at completed::statuses when that is expected.
+///
+/// @throws std::invalid_argument, at `|`, if an inner stream is already set to something else.
+class pipeline {
+public:
+  pipeline(command first, command second);
+
+  /// Adds a stage at the end.
+  friend pipeline operator|(command first, command second);
+  friend pipeline operator|(pipeline stages, command next);
+
+  /// For all of it, counted from the start; a stage's own timeout stops all, too.
+  pipeline& timeout(duration) &;
+  pipeline&& timeout(duration d) && { return std::move(timeout(d)); }
+  /// run() throws called_process_error unless every stage succeeds.
+  pipeline& check() &;
+  pipeline&& check() && { return std::move(check()); }
+
+  /// @returns the stages, in order.
+  const std::vector<command>& stages() const { return stages_; }
+  /// @returns the stages as command::to_string(), with ` | ` between them.
+  std::string to_string() const;
+
+private:
+  void append(command next);
+  friend struct detail::access;
+
+  std::vector<command> stages_;
+  std::optional<duration> timeout_;
+  bool check_ = false;
+};
+
+pipeline operator|(command first, command second);
+pipeline operator|(pipeline stages, command next);
+
+} // namespace coproc
