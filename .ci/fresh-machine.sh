@@ -102,8 +102,8 @@ need() {
   updated=
   [ -n "$(candidate libasio-dev)" ] || update_lists
   list_packages
+  refuse_to_remove
   say "Installing$packages (once)"
-  # --no-remove: another Boost that somebody needs is not ours to throw out.
   if ! quietly apt_get install -y --no-install-recommends --no-remove $packages; then
     [ -z "$updated" ] || die "Could not install$packages: see above."
     say "Trying again with fresh package lists"
@@ -115,6 +115,14 @@ need() {
   for thing in $missing; do
     has "$thing" || die "$thing is missing or too old, even after installing$packages: see README.md for what is needed."
   done
+}
+
+# Debian's Boost packages exclude each other; throwing out one that somebody needs is not ours to do.
+refuse_to_remove() {
+  removed=$(LC_ALL=C apt-get -s install --no-install-recommends $packages 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/ \1/p' | tr -d '\n')
+  [ -z "$removed" ] ||
+    die "Installing$packages would remove$removed. If that is all right, please do it by hand and run this again;" \
+      "otherwise set BOOST_ROOT to a Boost of 1.81 or newer and use Meson directly (see README.md)."
 }
 
 update_lists() {
