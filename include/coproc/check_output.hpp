@@ -9,8 +9,8 @@
 
 namespace coproc {
 
-/// Runs a program that has to succeed. Its stdin is /dev/null and its stderr the host's, unless the command says
-/// otherwise.
+/// Runs a program that has to succeed. Its stdin is /dev/null and its stderr the host's, unless the command
+/// says otherwise.
 ///
 /// @returns its stdout.
 /// @throws called_process_error unless it succeeds; otherwise as run(). **Cancellation**: as run().

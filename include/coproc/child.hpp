@@ -14,23 +14,26 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace coproc {
 
 namespace detail {
+struct access;
 class child_state;
-}
+} // namespace detail
 
 /// A program that was started: a move-only handle, made by spawn().
 ///
-/// The end of the process and the end of its streams are separate things: wait() does not wait for a grandchild
-/// that holds a pipe open, and output stays readable after the end.
+/// The end of the process and the end of its streams are separate things: wait() does not wait for a
+/// grandchild that holds a pipe open, and output stays readable after the end.
 ///
-/// **Errors**: every member of a default-constructed or moved-from handle throws `std::logic_error`, as does one
-/// that is awaited on another execution context than the one that started it.
-/// **Destruction**: never blocks. A child that still runs is killed (SIGKILL; with its whole group if it leads
-/// one) and reaped later by its execution context; waiters complete with `operation_aborted`. To let it live on,
-/// detach(). A handle may outlive its execution context: the child is killed with the handle, not before.
+/// **Errors**: every member of a default-constructed or moved-from handle throws `std::logic_error`, as does
+/// one that is awaited on another execution context than the one that started it.
+/// **Destruction**: never blocks. A child that still runs is killed (SIGKILL; with its whole group if it
+/// leads one) and reaped later by its execution context; waiters complete with `operation_aborted`. To let it
+/// live on, detach(). A handle may outlive its execution context: the child is killed with the handle, not
+/// before.
 /// **Thread safety**: one strand at a time; distinct children are independent.
 class child {
 public:
@@ -41,12 +44,14 @@ public:
   child& operator=(const child&) = delete;
   ~child();
 
-  /// @returns its process id, which stays readable after its end (when the system may give it to another process).
+  /// @returns its process id, which stays readable after its end (when the system may give it to another
+  /// process).
   int pid() const;
   /// @returns what was started.
   const coproc::command& command() const;
 
-  /// The host's ends of its streams. The references stay valid while the child, or what it was moved to, lives.
+  /// The host's ends of its streams. The references stay valid while the child, or what it was moved to,
+  /// lives.
   /// @throws std::logic_error if that stream was not set to stdio::pipe().
   input_stream& in();
   output_stream& out(); ///< As in().
@@ -61,14 +66,16 @@ public:
   /// @returns the status if it has ended, without suspending; nullopt if it runs on.
   std::optional<exit_status> poll();
 
-  /// Writes @p input to its stdin and closes it, reads stdout and stderr to their ends, all at once so that no
-  /// full pipe can hold another up, and waits for the end. Streams that are no pipes are left out; a child that
-  /// does not read its input is no error. See command::drain_grace for grandchildren that hold a stream open.
+  /// Writes @p input to its stdin and closes it, reads stdout and stderr to their ends, all at once so that
+  /// no full pipe can hold another up, and waits for the end. Streams that are no pipes are left out; a child
+  /// that does not read its input is no error. See command::drain_grace for grandchildren that hold a stream
+  /// open.
   /// @returns status and output, including what was in the streams' buffers.
   /// @throws timeout_expired, output_limit as the command says; std::invalid_argument for an @p input without
   /// a pipe to take it.
-  /// **Cancellation**: terminal, partial and total; the child runs on, and a later communicate() resumes without
-  /// loss: it writes what is left of the input, followed by its own, and gives all output from the beginning.
+  /// **Cancellation**: terminal, partial and total; the child runs on, and a later communicate() resumes
+  /// without loss: it writes what is left of the input, followed by its own, and gives all output from the
+  /// beginning.
   asio::awaitable<completed> communicate(std::string input = {});
 
   /// Sends a signal to the child alone. Harmless when it has ended: never to a process that got its id.
@@ -78,14 +85,14 @@ public:
   void kill();      ///< send_signal(SIGKILL)
   void interrupt(); ///< send_signal(SIGINT)
 
-  /// Stops it: signal, grace period, SIGKILL, to its whole group if it leads one; returns when it is reaped. Harmless
-  /// when it has ended. A later call with a shorter grace period takes effect.
+  /// Stops it: signal, grace period, SIGKILL, to its whole group if it leads one; returns when it is reaped.
+  /// Harmless when it has ended. A later call with a shorter grace period takes effect.
   /// **Cancellation**: terminal, partial and total; the waiting ends, the stop goes on.
   asio::awaitable<exit_status> stop();
   asio::awaitable<exit_status> stop(stop_policy policy); ///< With another policy than the command's.
 
-  /// Lets it live on by itself: its pipes are closed, its handle can be dropped, and its execution context (or, after
-  /// that, any later operation of the library) reaps it. wait(), communicate() and stop() are errors from then on.
+  /// Lets it live on by itself: its pipes are closed, its handle can be dropped, and any later operation of
+  /// the library, on whatever context, reaps it. wait(), communicate() and stop() are errors from then on.
   void detach();
 
   /// @returns what it used, once its end has been seen; nullopt before, or if its status is unknown.

@@ -27,26 +27,28 @@ inline std::string to_argument(const std::filesystem::path& p) { return p.string
 
 } // namespace detail
 
-/// What can stand as an argument of a program: anything string-like, or a path. Numbers are spelled out by the
-/// caller (`std::to_string`), so that nothing is formatted by surprise.
+/// What can stand as an argument of a program: anything string-like, or a path. Numbers are spelled out by
+/// the caller (`std::to_string`), so that nothing is formatted by surprise.
 template <class T>
-concept program_argument = requires(T&& value) { detail::to_argument(std::forward<T>(value)); };
+concept program_argument = requires(T&& value) {
+  detail::to_argument(std::forward<T>(value));
+};
 
 /// A program to run, and how: a copyable, movable value that can be started any number of times.
 ///
 /// Options chain, on a temporary as well as on a named command:
 /// `run(command("sort", "-u").cwd("/tmp").input("b\na\n").timeout(5s))`.
-/// The last one wins where an option is given twice; args, env, limit and inherit_fd add up. Strings go to the
-/// program byte for byte: no shell, no quoting, no globbing.
+/// The last one wins where an option is given twice; args, env, limit and inherit_fd add up. Strings go to
+/// the program byte for byte: no shell, no quoting, no globbing.
 ///
-/// @throws std::invalid_argument at the option itself, if a value can't be used: an empty program, a NUL byte in
-/// a string, an environment name that is empty or contains `=`. The message names it.
+/// @throws std::invalid_argument at the option itself, if a value can't be used: an empty program, a NUL byte
+/// in a string, an environment name that is empty or contains `=`. The message names it.
 ///
 /// **Thread safety**: as any value; distinct objects are independent.
 class command {
 public:
-  /// @param program with a `/` it is taken as it is, relative to the child's working directory; otherwise it is
-  /// looked up in the PATH of the child's environment (`/bin:/usr/bin` if that has none).
+  /// @param program with a `/` it is taken as it is, relative to the child's working directory; otherwise it
+  /// is looked up in the PATH of the child's environment (`/bin:/usr/bin` if that has none).
   /// @param args the arguments after the program's name: strings, string views, literals, paths.
   template <program_argument... Args>
   explicit command(std::string program, Args&&... args) : command(start_with{}, std::move(program)) {
@@ -58,8 +60,8 @@ public:
 
   /// Splits @p line into words as a shell would: quotes, `~`, `$VAR`, globs. No shell runs, and no command is
   /// substituted.
-  /// @throws std::invalid_argument if the line has unbalanced quotes, an operator such as `|` or `>`, a command
-  /// substitution, or no word at all.
+  /// @throws std::invalid_argument if the line has unbalanced quotes, an operator such as `|` or `>`, a
+  /// command substitution, or no word at all.
   static command parse(const std::string& line);
 
   command(const command&);
@@ -99,8 +101,9 @@ public:
   command& clear_env() &;
   command&& clear_env() && { return std::move(clear_env()); }
 
-  /// Where stdin, stdout and stderr come from and go to. The default depends on the call: run() gives no input
-  /// and captures both outputs, check_output() captures stdout alone, call() and spawn() inherit all three.
+  /// Where stdin, stdout and stderr come from and go to. The default depends on the call: run() gives no
+  /// input and captures both outputs, check_output() captures stdout alone, call() and spawn() inherit all
+  /// three.
   /// @throws std::invalid_argument for merge() other than on err, and for bytes() other than on in.
   command& in(stdio) &;
   command&& in(stdio s) && { return std::move(in(std::move(s))); }
@@ -135,15 +138,16 @@ public:
   /// terminal), else group_mode::own.
   command& process_group(group_mode) &;
   command&& process_group(group_mode m) && { return std::move(process_group(m)); }
-  /// The child is killed when the host dies, even by SIGKILL. Linux (PR_SET_PDEATHSIG, prctl(2)): it also fires
-  /// when the *thread* that started the child ends, and a set-user-ID program clears it. Elsewhere: start fails
-  /// with `std::errc::function_not_supported`.
+  /// The child is killed when the host dies, even by SIGKILL. Linux (PR_SET_PDEATHSIG, prctl(2)): it also
+  /// fires when the *thread* that started the child ends, and a set-user-ID program clears it. Elsewhere:
+  /// start fails with `std::errc::function_not_supported`.
   command& die_with_parent() &;
   command&& die_with_parent() && { return std::move(die_with_parent()); }
   /// A descriptor that the child gets under the same number, besides 0, 1 and 2. Every other one is closed.
   command& inherit_fd(int descriptor) &;
   command&& inherit_fd(int descriptor) && { return std::move(inherit_fd(descriptor)); }
-  /// Sets a limit for the child; `unlimited` is none. @p soft is what counts, @p hard what it may be raised to.
+  /// Sets a limit for the child; `unlimited` is none. @p soft is what counts, @p hard what it may be raised
+  /// to.
   command& limit(resource, std::uint64_t soft, std::uint64_t hard) &;
   command&& limit(resource r, std::uint64_t soft, std::uint64_t hard) && {
     return std::move(limit(r, soft, hard));

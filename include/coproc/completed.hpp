@@ -11,7 +11,8 @@ namespace coproc {
 
 /// A program, or a pipeline, that has run to its end: what run() and communicate() give.
 struct completed {
-  /// Of a pipeline: that of the last stage that did not succeed, else of the last one (the shell's `pipefail`).
+  /// Of a pipeline: that of the last stage that did not succeed, else of the last one (the shell's
+  /// `pipefail`).
   exit_status status;
   std::string out; ///< All of stdout, if it was captured; of a pipeline, the last stage's.
   std::string err; ///< All of stderr, if it was captured; of a pipeline, all stages', stage after stage.

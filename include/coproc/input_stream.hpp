@@ -10,10 +10,12 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 namespace coproc {
 
 namespace detail {
+struct access;
 class input_state;
 void async_write_some(const std::shared_ptr<input_state>&, asio::const_buffer, io_completion);
 } // namespace detail
@@ -23,8 +25,8 @@ void async_write_some(const std::shared_ptr<input_state>&, asio::const_buffer, i
 /// **Errors**: writing to a child that closed its stdin, or has ended, is a `std::system_error` with
 /// `std::errc::broken_pipe`; no SIGPIPE is raised and the host's disposition of it does not matter. A second
 /// write while one is under way, or the use of a stream that was moved from, is a `std::logic_error`.
-/// **Destruction**, and close(): the child sees the end of its input; a write that is under way completes with
-/// `operation_aborted`.
+/// **Destruction**, and close(): the child sees the end of its input; a write that is under way completes
+/// with `operation_aborted`.
 /// **Thread safety**: one strand at a time.
 class input_stream {
 public:

@@ -3,6 +3,7 @@
 #include <coproc/error.hpp>
 #include <coproc/exit_status.hpp>
 
+#include <cstddef>
 #include <string>
 
 namespace coproc {

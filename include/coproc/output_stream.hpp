@@ -2,8 +2,8 @@
 
 #include <coproc/detail/io_completion.hpp>
 
-#include <asio/async_result.hpp>
 #include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
 
@@ -12,23 +12,26 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace coproc {
 
 namespace detail {
+struct access;
 class output_state;
 void async_read_some(const std::shared_ptr<output_state>&, asio::mutable_buffer, io_completion);
 } // namespace detail
 
 /// The host's end of a child's stdout or stderr. Also an Asio AsyncReadStream.
 ///
-/// One buffer serves every form of reading, so they mix: read a header with read_line, the body with read_some.
-/// Nothing is read ahead of a reader, so one that pauses makes the child wait as soon as the pipe is full
-/// (pipe(7)). The bytes stay readable after the child has ended.
+/// One buffer serves every form of reading, so they mix: read a header with read_line, the body with
+/// read_some. Nothing is read ahead of a reader, so one that pauses makes the child wait as soon as the pipe
+/// is full (pipe(7)). The bytes stay readable after the child has ended.
 ///
-/// **Errors**: failures of the system are `std::system_error`. A second read while one is under way, or the use
-/// of a stream that was moved from, is a `std::logic_error`.
-/// **Cancellation**: terminal, partial and total; every byte that was read stays in the buffer for the next read.
+/// **Errors**: failures of the system are `std::system_error`. A second read while one is under way, or the
+/// use of a stream that was moved from, is a `std::logic_error`.
+/// **Cancellation**: terminal, partial and total; every byte that was read stays in the buffer for the next
+/// read.
 /// **Destruction**, and close(): a read that is under way completes with `operation_aborted`; a child that
 /// writes on gets SIGPIPE.
 /// **Thread safety**: one strand at a time.
@@ -49,8 +52,8 @@ public:
 
   /// Reads a line.
   /// @returns it, without its '\n' (a '\r' is kept); the last one may lack the '\n'; nullopt at the end.
-  /// @throws std::system_error (`std::errc::message_size`) for a line longer than max_line(); what has been read
-  /// of it stays for the next read.
+  /// @throws std::system_error (`std::errc::message_size`) for a line longer than max_line(); what has been
+  /// read of it stays for the next read.
   asio::awaitable<std::optional<std::string>> read_line();
 
   /// Takes a line that is already in the buffer: never suspends, never makes a system call.
@@ -61,7 +64,8 @@ public:
   /// The longest line that read_line() accepts, in bytes without its '\n'. Default: 64 MiB.
   output_stream& max_line(std::size_t bytes);
 
-  /// @returns all bytes up to the end of the stream, which comes when every process that holds it has closed it.
+  /// @returns all bytes up to the end of the stream, which comes when every process that holds it has closed
+  /// it.
   asio::awaitable<std::string> read_all();
 
   /// Asio's AsyncReadStream. Completes with `asio::error::eof` at the end of the stream.

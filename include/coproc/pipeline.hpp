@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace coproc {
@@ -12,7 +13,8 @@ namespace coproc {
 ///
 /// The first stage's in and the last stage's out and every stage's err are as the command says, with run()'s
 /// defaults. Each stage leads a process group of its own; a timeout or cancellation stops them all.
-/// A stage that ends early ends its producers with SIGPIPE, as in a shell; the status of such a producer counts
+/// A stage that ends early ends its producers with SIGPIPE, as in a shell; the status of such a producer
+/// counts
 /// (`pipefail`), so look at completed::statuses when that is expected.
 ///
 /// @throws std::invalid_argument, at `|`, if an inner stream is already set to something else.

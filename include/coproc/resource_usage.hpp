@@ -7,14 +7,15 @@
 
 namespace coproc {
 
-/// What a process, and those of its descendants that it waited for, used: getrusage(2), as wait4(2) reports it.
+/// What a process, and those of its descendants that it waited for, used: getrusage(2), as wait4(2) reports
+/// it.
 struct resource_usage {
-  duration user{};                              ///< CPU time in user mode.
-  duration system{};                            ///< CPU time in the kernel.
-  std::size_t max_rss_bytes = 0;                ///< Largest resident set of one of them, in bytes.
-  std::uint64_t minor_faults = 0;               ///< Page faults that needed no I/O.
-  std::uint64_t major_faults = 0;               ///< Page faults that did.
-  std::uint64_t voluntary_context_switches = 0; ///< Times it gave up the CPU to wait.
+  duration user{};                                ///< CPU time in user mode.
+  duration system{};                              ///< CPU time in the kernel.
+  std::size_t max_rss_bytes = 0;                  ///< Largest resident set of one of them, in bytes.
+  std::uint64_t minor_faults = 0;                 ///< Page faults that needed no I/O.
+  std::uint64_t major_faults = 0;                 ///< Page faults that did.
+  std::uint64_t voluntary_context_switches = 0;   ///< Times it gave up the CPU to wait.
   std::uint64_t involuntary_context_switches = 0; ///< Times the CPU was taken away.
 };
 

@@ -33,7 +33,8 @@ asio::awaitable<int> exit_code_of(Function amain, std::vector<std::string> argum
 } // namespace detail
 
 /// The whole of main() for a program that is one coroutine: makes an io_context, runs @p amain on it in this
-/// thread, and turns SIGINT and SIGTERM into its cancellation, so that what it awaits is stopped in good order.
+/// thread, and turns SIGINT and SIGTERM into its cancellation, so that what it awaits is stopped in good
+/// order.
 ///
 ///     int main(int argc, char** argv) { return coproc::run_main(argc, argv, amain); }
 ///

@@ -37,8 +37,8 @@ private:
 
 /// A counting semaphore for the coroutines of one event loop: caps how many of them do a thing at once.
 ///
-/// First come, first served: a permit that is given back goes to the coroutine that has waited longest, and none can
-/// overtake it.
+/// First come, first served: a permit that is given back goes to the coroutine that has waited longest, and
+/// none can overtake it.
 ///
 /// **Destruction**: waiters complete with `operation_aborted`; permits that are out stay valid.
 /// **Thread safety**: one strand at a time.

@@ -12,7 +12,8 @@ namespace coproc {
 /// what() names the command and the time, and ends with the tail of stderr.
 class timeout_expired : public error {
 public:
-  timeout_expired(std::string command, duration timeout, exit_status status, std::string out, std::string err);
+  timeout_expired(std::string command, duration timeout, exit_status status, std::string out,
+                  std::string err);
 
   std::string command; ///< As command::to_string().
   duration timeout;    ///< The limit that was exceeded.

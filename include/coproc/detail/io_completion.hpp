@@ -15,9 +15,9 @@
 
 namespace coproc::detail {
 
-/// A completion handler for `void(error_code, size_t)` of any type, behind one pointer, so that the operations of
-/// the streams can be compiled once. Move-only. It keeps the handler's executor busy (outstanding work) until it
-/// is invoked or dropped.
+/// A completion handler for `void(error_code, size_t)` of any type, behind one pointer, so that the
+/// operations of the streams can be compiled once. Move-only. It keeps the handler's executor busy
+/// (outstanding work) until it is invoked or dropped.
 class io_completion {
 public:
   template <class Handler>
@@ -25,7 +25,9 @@ public:
       : impl_(std::make_unique<holder<Handler>>(std::move(handler), fallback)) {}
 
   /// Posts the handler to its associated executor, once.
-  void operator()(asio::error_code error, std::size_t size) { std::exchange(impl_, nullptr)->complete(error, size); }
+  void operator()(asio::error_code error, std::size_t size) {
+    std::exchange(impl_, nullptr)->complete(error, size);
+  }
 
   /// @returns the handler's cancellation slot, which may be unconnected.
   asio::cancellation_slot slot() const { return impl_->slot(); }
@@ -47,7 +49,8 @@ private:
                                                          asio::execution::outstanding_work.tracked))>;
 
     holder(Handler h, const asio::any_io_executor& fallback)
-        : work(asio::prefer(asio::get_associated_executor(h, fallback), asio::execution::outstanding_work.tracked)),
+        : work(asio::prefer(asio::get_associated_executor(h, fallback),
+                            asio::execution::outstanding_work.tracked)),
           handler(std::move(h)) {}
 
     void complete(asio::error_code error, std::size_t size) override {
@@ -63,7 +66,8 @@ private:
   std::unique_ptr<base> impl_;
 };
 
-/// @returns the first buffer of @p sequence that is not empty, as read_some and write_some need no more than one.
+/// @returns the first buffer of @p sequence that is not empty, as read_some and write_some need no more than
+/// one.
 template <class Buffer, class Sequence>
 Buffer first_buffer(const Sequence& sequence) {
   for (auto at = asio::buffer_sequence_begin(sequence); at != asio::buffer_sequence_end(sequence); ++at)

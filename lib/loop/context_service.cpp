@@ -1,0 +1,127 @@
+#include "loop/context_service.hpp"
+
+#include "os/exit_watch.hpp"
+#include "os/reap.hpp"
+#include "os/reaper.hpp"
+
+#include <asio/execution/context.hpp>
+#include <asio/post.hpp>
+#include <asio/query.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <stdexcept>
+#include <string>
+
+namespace coproc::detail {
+
+asio::execution_context::id context_service::id;
+
+asio::execution_context& context_of(const asio::any_io_executor& executor) {
+  return asio::query(executor, asio::execution::context);
+}
+
+context_object::~context_object() {
+  if (service_) service_->remove(*this);
+}
+
+void context_object::bind(const asio::any_io_executor& executor, const char* what) {
+  asio::execution_context& context = context_of(executor);
+  if (context_ && context_ != &context)
+    throw std::logic_error(std::string(what) +
+                           " is used on another execution context than the one it is bound to");
+  if (context_) return;
+  context_service& service = context_service::of(executor);
+  context_ = &context;
+  service.add(*this);
+}
+
+context_service& context_service::of(const asio::any_io_executor& executor) {
+  os::reap_orphans();
+  return asio::use_service<context_service>(context_of(executor));
+}
+
+void context_service::add(context_object& object) noexcept {
+  std::lock_guard lock(mutex_);
+  object.service_ = this;
+  object.previous_ = nullptr;
+  object.next_ = first_;
+  if (first_) first_->previous_ = &object;
+  first_ = &object;
+}
+
+void context_service::remove(context_object& object) noexcept {
+  std::lock_guard lock(mutex_);
+  if (!object.service_) return;
+  (object.previous_ ? object.previous_->next_ : first_) = object.next_;
+  if (object.next_) object.next_->previous_ = object.previous_;
+  object.service_ = nullptr;
+}
+
+void context_service::shutdown() noexcept {
+  // One at a time: what an object lets go of can destroy others.
+  while (context_object* object = first_) {
+    remove(*object);
+    object->shutdown();
+  }
+}
+
+namespace {
+
+/// Follows one dropped child until it is reaped. Its pending handlers own it, so the end of the context
+/// destroys it.
+class reap_operation : public std::enable_shared_from_this<reap_operation> {
+public:
+  reap_operation(const asio::any_io_executor& executor, os::launched child)
+      : child_(std::move(child)), watch_(executor), patience_(executor) {}
+  reap_operation(const reap_operation&) = delete;
+  ~reap_operation() {
+    watch_.stop();
+    if (child_.pid > 0) os::reap_later(std::move(child_));
+  }
+
+  void start() {
+    if (look()) return;
+    patience_.expires_after(std::chrono::seconds(1));
+    patience_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+      std::lock_guard lock(self->mutex_);
+      if (!error) self->watch_.cancel();
+    });
+    wait();
+  }
+
+private:
+  bool look() {
+    if (!os::try_reap(child_.pid, child_.pidfd.get())) return false;
+    child_.pid = -1;
+    return true;
+  }
+
+  void wait() {
+    watch_.wait(child_.pidfd.get(), [self = shared_from_this()](bool aborted) {
+      std::lock_guard lock(self->mutex_);
+      if (aborted) return;
+      if (self->look()) {
+        self->patience_.cancel();
+        return;
+      }
+      self->watch_.too_early(self->child_.pidfd.get());
+      self->wait();
+    });
+  }
+
+  std::mutex mutex_; // the two handlers may run on two threads
+  os::launched child_;
+  os::exit_watch watch_;
+  asio::steady_timer patience_;
+};
+
+} // namespace
+
+void context_service::reap(const asio::any_io_executor& executor, os::launched child) {
+  std::make_shared<reap_operation>(executor, std::move(child))->start();
+}
+
+asio::awaitable<void> pass_through_loop() { return asio::post(asio::use_awaitable); }
+
+} // namespace coproc::detail

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+
+namespace coproc::os {
+
+/// What the child was doing when it failed.
+enum class setup_step {
+  none,
+  session,
+  group,
+  umask,
+  nice,
+  limit,
+  redirect,
+  inherit,
+  close,
+  cwd,
+  user,
+  parent,
+  exec
+};
+
+/// launch_plan as plain data: the child must not run code of the standard library, which the sanitizers
+/// instrument and which may allocate.
+struct child_plan {
+  struct move {
+    int source;
+    int target;
+  };
+  struct limit {
+    int resource;
+    unsigned long long soft; // as rlimit64, prlimit(2)
+    unsigned long long hard;
+  };
+
+  const char* const* candidates;
+  std::size_t candidate_count;
+  const char* const* argv;
+  const char* const* envp;
+  const char* cwd;
+  move* moves; // changed in the child
+  std::size_t move_count;
+  const int* inherited;
+  std::size_t inherited_count;
+  const limit* limits;
+  std::size_t limit_count;
+  const int* nice;
+  const unsigned* umask;
+  const unsigned* user; // uid, gid
+  int host_pid;
+  bool own_session;
+  bool own_group;
+  bool die_with_parent;
+  bool use_close_range;
+
+  // Written by the child, which shares this memory, and read by the host after the exec. Volatile, since no
+  // path that the compiler can see leads from there to the host.
+  volatile setup_step failed_step = setup_step::none;
+  volatile int error = 0;
+  volatile std::size_t failed_index = 0; // which candidate, limit, ...
+};
+
+/// Runs in the child, with all signals blocked, in the host's memory. Makes only raw system calls: libc's own
+/// are not safe here (setuid(2) signals all threads of the host) and the sanitizers' wrappers would take the
+/// child's close() for the host's. Executes the program, or writes why not into @p plan and exits.
+[[noreturn]] void set_up_and_exec(child_plan& plan) noexcept;
+
+} // namespace coproc::os

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <asio/any_io_executor.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <chrono>
+#include <functional>
+
+namespace coproc::os {
+
+/// Wakes somebody on the loop when a child may have ended. Readiness of the pidfd (pidfd_open(2)) says so at
+/// once; where there is none, and where a pidfd was readable before its process could be reaped, a timer says
+/// to look again, with back-off from 1 to 50 ms. No SIGCHLD, no thread.
+///
+/// Does not own the pidfd. Not thread-safe.
+class exit_watch {
+public:
+  explicit exit_watch(const asio::any_io_executor& executor);
+  exit_watch(const exit_watch&) = delete;
+  ~exit_watch();
+
+  /// Calls @p handler once, from the loop: `false` when it is time to look, `true` when cancel() or stop()
+  /// came first.
+  void wait(int pidfd, std::function<void(bool aborted)> handler);
+
+  /// Says that the child had not ended. If its pidfd is readable all the same, the next wait backs off.
+  void too_early(int pidfd) noexcept;
+
+  /// Aborts a wait. The next one may follow at once.
+  void cancel();
+
+  /// Aborts a wait and takes the pidfd out of the loop, so that it can be closed. Asio's own close leaves
+  /// that to the kernel, which does nothing while a child that is just being started still has a copy of the
+  /// descriptor.
+  void stop() noexcept;
+
+private:
+  asio::posix::stream_descriptor descriptor_;
+  asio::steady_timer timer_;
+  std::chrono::milliseconds delay_{0}; // 0: the pidfd has not been readable yet
+};
+
+} // namespace coproc::os

@@ -1,0 +1,257 @@
+#include "os/launch.hpp"
+
+#include "os/child_setup.hpp"
+#include "os/error.hpp"
+#include "os/fault.hpp"
+#include "os/reap.hpp"
+#include "os/reaper.hpp"
+
+#include <cerrno>
+
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace coproc::os {
+
+namespace {
+
+/// The kernel's struct clone_args, first version (clone3(2)); older headers lack it.
+struct clone3_args {
+  alignas(8) unsigned long long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+};
+
+// The system call has to be made in line: parent and child leave it on the same stack, and a wrapper's return
+// address would be overwritten by the child's first call before the parent gets to it.
+#if defined(__x86_64__)
+#define COPROC_INLINE_SYSCALL(result, number, a, b)                                                          \
+  do {                                                                                                       \
+    register long r10_ asm("r10") = 0;                                                                       \
+    register long r8_ asm("r8") = 0;                                                                         \
+    asm volatile("syscall"                                                                                   \
+                 : "=a"(result)                                                                              \
+                 : "0"(long(number)), "D"(long(a)), "S"(long(b)), "d"(0L), "r"(r10_), "r"(r8_)               \
+                 : "rcx", "r11", "memory");                                                                  \
+  } while (0)
+#elif defined(__aarch64__)
+#define COPROC_INLINE_SYSCALL(result, number, a, b)                                                          \
+  do {                                                                                                       \
+    register long x8_ asm("x8") = long(number);                                                              \
+    register long x0_ asm("x0") = long(a);                                                                   \
+    register long x1_ asm("x1") = long(b);                                                                   \
+    register long x2_ asm("x2") = 0;                                                                         \
+    register long x3_ asm("x3") = 0;                                                                         \
+    register long x4_ asm("x4") = 0;                                                                         \
+    asm volatile("svc 0" : "+r"(x0_) : "r"(x8_), "r"(x1_), "r"(x2_), "r"(x3_), "r"(x4_) : "memory");         \
+    result = x0_;                                                                                            \
+  } while (0)
+#endif
+
+#define COPROC_BOTH_SIDES                                                                                    \
+  __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"), noinline))
+
+#ifdef COPROC_INLINE_SYSCALL
+
+/// @returns the pid, or -errno. No exit signal until the exec sets SIGCHLD: a failed start is nobody's
+/// business.
+COPROC_BOTH_SIDES long start_with_clone3(child_plan& plan, clone3_args& args) noexcept {
+  long result;
+  COPROC_INLINE_SYSCALL(result, SYS_clone3, &args, sizeof args);
+  if (result == 0) set_up_and_exec(plan);
+  return result;
+}
+
+/// What vfork(2) is made of. Not libc's: thread sanitizer turns that into a fork, whose memory is not shared.
+COPROC_BOTH_SIDES long start_with_vfork(child_plan& plan) noexcept {
+  long result;
+  COPROC_INLINE_SYSCALL(result, SYS_clone, CLONE_VM | CLONE_VFORK, 0);
+  if (result == 0) set_up_and_exec(plan);
+  return result;
+}
+
+#else
+
+long start_with_clone3(child_plan&, clone3_args&) noexcept { return -ENOSYS; }
+
+COPROC_BOTH_SIDES long start_with_vfork(child_plan& plan) noexcept {
+  pid_t result = ::vfork();
+  if (result == 0) set_up_and_exec(plan);
+  return result < 0 ? -errno : result;
+}
+
+#endif
+
+/// Blocks every signal, glibc's internal ones included, while parent and child share memory (signal(7)).
+class all_signals_blocked {
+public:
+  all_signals_blocked() noexcept {
+    unsigned long all[words];
+    for (unsigned long& word : all) word = ~0UL;
+    ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, all, before_, _NSIG / 8);
+  }
+  all_signals_blocked(const all_signals_blocked&) = delete;
+  ~all_signals_blocked() { ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, before_, nullptr, _NSIG / 8); }
+
+private:
+  static constexpr std::size_t words = _NSIG / 8 / sizeof(unsigned long);
+  unsigned long before_[words];
+};
+
+struct birth {
+  long pid; // or -errno
+  unique_fd pidfd;
+};
+
+#ifdef COPROC_HAS_PIDFD
+constexpr bool use_pidfd = true;
+#else
+constexpr bool use_pidfd = false;
+#endif
+
+birth start(child_plan& plan) {
+  all_signals_blocked guard;
+  if (use_pidfd) {
+    int pidfd = -1;
+    clone3_args args{};
+    args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<unsigned long>(&pidfd);
+    int injected = injected_error(call::clone3);
+    long pid = injected ? -injected : start_with_clone3(plan, args);
+    // ENOSYS: before Linux 5.3, or the answer of a container's seccomp filter; some filters say EPERM.
+    if (pid != -ENOSYS && pid != -EPERM) return {pid, unique_fd(pid > 0 ? pidfd : -1)};
+  }
+  int injected = injected_error(call::vfork);
+  long pid = injected ? -injected : start_with_vfork(plan);
+  return {pid, unique_fd()};
+}
+
+unique_fd open_pidfd(long pid) noexcept {
+#ifdef SYS_pidfd_open
+  if (use_pidfd && !injected_error(call::pidfd_open))
+    return unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+#endif
+  (void)pid;
+  return unique_fd();
+}
+
+const char* const stream_names[] = {"stdin", "stdout", "stderr"};
+
+std::string limit_name(int which) {
+  switch (which) {
+  case RLIMIT_CPU:
+    return "cpu";
+  case RLIMIT_AS:
+    return "memory";
+  case RLIMIT_NOFILE:
+    return "files";
+  case RLIMIT_NPROC:
+    return "processes";
+  case RLIMIT_CORE:
+    return "core";
+  case RLIMIT_FSIZE:
+    return "file_size";
+  case RLIMIT_STACK:
+    return "stack";
+  default:
+    return std::to_string(which);
+  }
+}
+
+std::string exec_failure(const launch_plan& plan, const child_plan& outcome) {
+  const std::string& path = plan.candidates[outcome.failed_index];
+  // The kernel says "no such file" of a script whose interpreter is missing as well, execve(2).
+  bool here = plan.cwd.empty() || path.front() == '/';
+  if (outcome.error == ENOENT && plan.candidates.size() == 1 && here && ::access(path.c_str(), F_OK) == 0)
+    return ": the interpreter of this file is missing";
+  if (outcome.error == EACCES && path != plan.program) return ": " + path;
+  return {};
+}
+
+std::string describe(const launch_plan& plan, const child_plan& outcome) {
+  std::string what = "spawn '" + plan.program + "'";
+  switch (outcome.failed_step) {
+  case setup_step::none:
+    break;
+  case setup_step::session:
+    return what + ": cannot create a session";
+  case setup_step::group:
+    return what + ": cannot create a process group";
+  case setup_step::umask:
+    return what + ": cannot set the umask";
+  case setup_step::nice:
+    return what + ": cannot change the niceness by " + std::to_string(*plan.nice);
+  case setup_step::limit:
+    return what + ": cannot limit " + limit_name(plan.limits[outcome.failed_index].resource);
+  case setup_step::redirect:
+    return what + ": cannot redirect " + stream_names[plan.redirects[outcome.failed_index].target];
+  case setup_step::inherit:
+    return what + ": cannot inherit descriptor " + std::to_string(plan.inherited[outcome.failed_index]);
+  case setup_step::close:
+    return what + ": cannot close the host's descriptors";
+  case setup_step::cwd:
+    return what + ": cannot change directory to '" + plan.cwd + "'";
+  case setup_step::user:
+    return what + ": cannot become user " + std::to_string(plan.user->first) + ", group " +
+           std::to_string(plan.user->second);
+  case setup_step::parent:
+    return what + ": cannot arrange to die with the parent";
+  case setup_step::exec:
+    return what + exec_failure(plan, outcome);
+  }
+  return what;
+}
+
+} // namespace
+
+launched launch(const launch_plan& plan) {
+  std::vector<const char*> candidates;
+  candidates.reserve(plan.candidates.size());
+  for (const std::string& path : plan.candidates) candidates.push_back(path.c_str());
+
+  std::vector<child_plan::move> moves;
+  moves.reserve(plan.redirects.size());
+  for (const redirect& stream : plan.redirects) moves.push_back({stream.source, stream.target});
+
+  std::vector<child_plan::limit> limits;
+  for (const resource_limit& limit : plan.limits)
+    limits.push_back({limit.resource, limit.value.rlim_cur, limit.value.rlim_max});
+
+  unsigned user[2] = {plan.user ? plan.user->first : 0, plan.user ? plan.user->second : 0};
+
+  child_plan child{};
+  child.candidates = candidates.data();
+  child.candidate_count = candidates.size();
+  child.argv = plan.argv.data();
+  child.envp = plan.envp.empty() ? environ : plan.envp.data();
+  child.cwd = plan.cwd.empty() ? nullptr : plan.cwd.c_str();
+  child.moves = moves.data();
+  child.move_count = moves.size();
+  child.inherited = plan.inherited.data();
+  child.inherited_count = plan.inherited.size();
+  child.limits = limits.data();
+  child.limit_count = limits.size();
+  child.nice = plan.nice ? &*plan.nice : nullptr;
+  child.umask = plan.umask ? &*plan.umask : nullptr;
+  child.user = plan.user ? user : nullptr;
+  child.host_pid = ::getpid();
+  child.own_session = plan.group == group_mode::session;
+  child.own_group = plan.group == group_mode::own;
+  child.die_with_parent = plan.die_with_parent;
+  child.use_close_range = !injected_error(call::close_range);
+
+  birth born = start(child);
+  if (born.pid < 0)
+    throw_errno(static_cast<int>(-born.pid), "spawn '" + plan.program + "': cannot create a process");
+  if (!born.pidfd) born.pidfd = open_pidfd(born.pid);
+
+  launched result{static_cast<int>(born.pid), std::move(born.pidfd)};
+  if (child.error != 0) {
+    // It is exiting at this moment; a tracer can delay that, and the reaper does not wait.
+    if (!reap_soon(result.pid, result.pidfd.get())) reap_later(std::move(result));
+    throw_errno(child.error, describe(plan, child));
+  }
+  return result;
+}
+
+} // namespace coproc::os

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "os/fd.hpp"
+
+#include <string>
+
+namespace coproc::os {
+
+enum class output_mode { truncate, append };
+
+// All of these throw std::system_error, with what() beginning with @p blame and naming the file. A FIFO is
+// refused (std::errc::invalid_argument), as opening one waits for its other end, fifo(7). Close-on-exec.
+
+unique_fd open_input(const std::string& path, const std::string& blame);
+unique_fd open_output(const std::string& path, output_mode mode, const std::string& blame);
+unique_fd open_null(bool for_reading, const std::string& blame);
+/// @throws std::system_error if @p fd is not open.
+void require_open(int fd, const std::string& blame);
+
+/// @returns whether two descriptors are open on one regular file.
+bool same_file(int a, int b) noexcept;
+
+} // namespace coproc::os

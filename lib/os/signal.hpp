@@ -1,0 +1,15 @@
+#pragma once
+
+namespace coproc::os {
+
+/// Sends a signal to one process, by its pidfd where there is one: never to another one that got its id.
+/// Without a pidfd the caller sees to it that the process has not been reaped.
+/// @returns 0 or an errno.
+int signal_process(int pid, int pidfd, int number) noexcept;
+
+/// Sends a signal to the process group that @p pid leads. The caller sees to it that the leader has not been
+/// reaped, which keeps the group's id from being given away.
+/// @returns 0 or an errno.
+int signal_group(int pid, int pidfd, int number) noexcept;
+
+} // namespace coproc::os

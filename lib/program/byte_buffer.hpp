@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace coproc::detail {
+
+/// Bytes between a pipe and its reader: filled at the end, consumed at the front. Its memory is a
+/// std::string's, so that a whole output is handed to the caller without a copy.
+class byte_buffer {
+public:
+  const char* data() const noexcept { return storage_.data() + begin_; }
+  std::size_t size() const noexcept { return end_ - begin_; }
+  bool empty() const noexcept { return begin_ == end_; }
+  std::string_view view() const noexcept { return {data(), size()}; }
+
+  /// Makes room for at least @p least bytes behind the data. @returns where; room() says how much there is.
+  char* prepare(std::size_t least);
+  std::size_t room() const noexcept { return storage_.size() - end_; }
+  /// The first @p size bytes of the room are data now.
+  void commit(std::size_t size) noexcept { end_ += size; }
+
+  void consume(std::size_t size) noexcept {
+    begin_ += size;
+    if (begin_ == end_) begin_ = end_ = 0;
+  }
+
+  /// Drops all but the first @p size bytes.
+  void truncate(std::size_t size) noexcept {
+    if (size < this->size()) end_ = begin_ + size;
+  }
+
+  /// @returns all bytes, and is empty. A result that fills less than half of the memory is copied into less.
+  std::string take();
+
+private:
+  std::string storage_; // its size is the capacity; what lies outside of [begin_, end_) means nothing
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+} // namespace coproc::detail

@@ -1,0 +1,269 @@
+#include "program/child_state.hpp"
+
+#include "os/reaper.hpp"
+#include "os/signal.hpp"
+#include "program/command_spec.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <signal.h>
+
+namespace coproc::detail {
+
+namespace {
+
+void reap_dropped(context_service* service, const asio::any_io_executor& executor,
+                  os::launched process) noexcept {
+  if (service && executor) {
+    try {
+      return service->reap(executor, std::move(process));
+    } catch (...) {
+      return; // out of memory: it stays a zombie until the host ends
+    }
+  }
+  os::reap_later(std::move(process));
+}
+
+} // namespace
+
+child_state::child_state(const asio::any_io_executor& executor, command program, bool leads_group,
+                         std::optional<duration> timeout)
+    : command_(std::move(program)), leads_group_(leads_group), timeout_(timeout), started_(clock::now()),
+      executor_(executor) {
+  bind(executor, "child");
+}
+
+child_state::~child_state() { abandon(); }
+
+void child_state::adopt(os::launched process) {
+  lock_type lock(mutex_);
+  pid_ = process.pid;
+  pidfd_ = std::move(process.pidfd);
+  watch_.emplace(executor_);
+  if (timeout_) {
+    set_timer(deadline_timer_, after(started_, *timeout_), &child_state::on_timeout);
+    arm(lock);
+  }
+}
+
+void child_state::check_use(const asio::any_io_executor& executor) {
+  bind(executor, "child");
+  lock_type lock(mutex_);
+  if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
+}
+
+std::optional<os::exit_record> child_state::look() {
+  lock_type lock(mutex_);
+  return look_locked(lock);
+}
+
+std::optional<os::exit_record> child_state::record() const {
+  lock_type lock(mutex_);
+  return record_;
+}
+
+duration child_state::elapsed() const {
+  lock_type lock(mutex_);
+  return ended_ - started_;
+}
+
+std::optional<duration> child_state::timed_out() const {
+  lock_type lock(mutex_);
+  if (!timed_out_) return std::nullopt;
+  return timeout_;
+}
+
+bool child_state::add_observer(std::shared_ptr<exit_observer> observer) {
+  lock_type lock(mutex_);
+  if (record_) return false;
+  observers_.push_back(std::move(observer));
+  arm(lock);
+  return true;
+}
+
+void child_state::remove_observer(const exit_observer& observer) {
+  lock_type lock(mutex_);
+  std::erase_if(observers_, [&](const auto& other) { return other.get() == &observer; });
+  // Nobody waits any more: the wait must not keep the loop running.
+  bool needed = !observers_.empty() || stage_ == stage::stopping || deadline_timer_;
+  if (!needed && armed_ && watch_) {
+    armed_ = false;
+    watch_->cancel();
+  }
+}
+
+/// Sees to it that on_wake() is called when it may have ended.
+void child_state::arm(lock_type&) {
+  if (armed_ || !watch_ || record_) return;
+  armed_ = true;
+  watch_->wait(pidfd_.get(), [self = shared_from_this()](bool aborted) {
+    if (!aborted) self->on_wake();
+  });
+}
+
+void child_state::on_wake() {
+  lock_type lock(mutex_);
+  if (!armed_ || stage_ == stage::detached) return;
+  armed_ = false;
+  if (look_locked(lock)) return;
+  if (!watch_) return;
+  watch_->too_early(pidfd_.get());
+  arm(lock);
+}
+
+/// May unlock: what it calls then must be the caller's last act.
+std::optional<os::exit_record> child_state::look_locked(lock_type& lock) {
+  if (record_ || pid_ <= 0 || stage_ == stage::detached) return record_;
+  if (stage_ == stage::stopping && leads_group_ && os::look(pid_, pidfd_.get()) == os::presence::ended) {
+    // Last chance for a group signal: as long as the leader is not reaped its id can't be anybody else's.
+    // What is left of a group that is being stopped does not outlive its leader.
+    signal_all(SIGKILL);
+  }
+  std::optional<os::exit_record> record = os::try_reap(pid_, pidfd_.get());
+  if (!record) return std::nullopt;
+  record_ = record;
+  ended_ = clock::now();
+  stage_ = stage::ended;
+  let_go_of_loop();
+  pidfd_.reset();
+  auto observers = std::exchange(observers_, {});
+  lock.unlock();
+  for (const auto& observer : observers) observer->on_exit();
+  return record;
+}
+
+void child_state::let_go_of_loop() {
+  armed_ = false;
+  if (watch_) watch_->stop();
+  grace_timer_.reset();
+  deadline_timer_.reset();
+}
+
+int child_state::send_signal(int number) {
+  lock_type lock(mutex_);
+  if (record_ || pid_ <= 0 || stage_ == stage::detached) return number < 0 || number >= NSIG ? EINVAL : 0;
+  int error = os::signal_process(pid_, pidfd_.get(), number);
+  return error == ESRCH ? 0 : error;
+}
+
+void child_state::signal_all(int number) {
+  if (leads_group_)
+    os::signal_group(pid_, pidfd_.get(), number);
+  else
+    os::signal_process(pid_, pidfd_.get(), number);
+}
+
+void child_state::begin_stop(const stop_policy& policy) {
+  lock_type lock(mutex_);
+  if (record_ || stage_ == stage::detached) return;
+  const clock::time_point kill_at = after(clock::now(), policy.grace());
+  if (stage_ != stage::stopping) {
+    stage_ = stage::stopping;
+    signal_all(policy.signal());
+    // A stopped process takes no signal but these two, signal(7).
+    if (policy.signal() != SIGKILL) signal_all(SIGCONT);
+  }
+  if (policy.grace() <= duration::zero()) signal_all(SIGKILL);
+  expect_end(lock, kill_at);
+}
+
+void child_state::kill_now() {
+  lock_type lock(mutex_);
+  if (record_ || stage_ == stage::detached) return;
+  stage_ = stage::stopping;
+  signal_all(SIGKILL);
+  expect_end(lock, clock::time_point::max());
+}
+
+void child_state::expect_end(lock_type& lock, clock::time_point kill_at) {
+  arm(lock);
+  if (!watch_ || kill_at >= kill_at_) return;
+  kill_at_ = kill_at;
+  set_timer(grace_timer_, kill_at, &child_state::on_grace_over);
+}
+
+void child_state::set_timer(std::optional<asio::steady_timer>& timer, clock::time_point at,
+                            void (child_state::*then)()) {
+  timer.emplace(executor_, at);
+  timer->async_wait([self = shared_from_this(), then](const asio::error_code& error) {
+    if (!error) (self.get()->*then)();
+  });
+}
+
+void child_state::on_grace_over() {
+  lock_type lock(mutex_);
+  if (stage_ == stage::stopping && !record_) signal_all(SIGKILL);
+}
+
+void child_state::on_timeout() {
+  std::vector<std::shared_ptr<exit_observer>> observers;
+  {
+    lock_type lock(mutex_);
+    deadline_timer_.reset();
+    if (stage_ == stage::detached) return;
+    if (look_locked(lock) || !lock.owns_lock()) return;
+    timed_out_ = true;
+    observers = observers_;
+  }
+  begin_stop(access::spec(command_).stop);
+  for (const auto& observer : observers) observer->on_deadline();
+}
+
+void child_state::detach() {
+  std::vector<std::shared_ptr<exit_observer>> observers;
+  os::launched process;
+  {
+    lock_type lock(mutex_);
+    if (stage_ == stage::detached) return;
+    bool runs = !record_;
+    stage_ = stage::detached;
+    let_go_of_loop();
+    observers = std::exchange(observers_, {});
+    if (runs) process = {pid_, std::move(pidfd_)};
+  }
+  if (process.pid > 0) os::reap_later(std::move(process));
+  for (const auto& observer : observers) observer->on_abandoned();
+  close_streams();
+}
+
+void child_state::close_streams() noexcept {
+  in = {};
+  out = {};
+  err = {};
+  if (background_input) background_input->close();
+}
+
+void child_state::abandon() noexcept {
+  std::vector<std::shared_ptr<exit_observer>> observers;
+  os::launched process;
+  asio::any_io_executor executor;
+  {
+    lock_type lock(mutex_);
+    observers = std::exchange(observers_, {});
+    if (stage_ != stage::detached && !record_ && pid_ > 0) {
+      signal_all(SIGKILL);
+      process = {pid_, std::move(pidfd_)};
+    }
+    if (stage_ != stage::ended) stage_ = stage::detached;
+    let_go_of_loop();
+    executor = executor_;
+  }
+  if (process.pid > 0) reap_dropped(service(), executor, std::move(process));
+  for (const auto& observer : observers) observer->on_abandoned();
+  close_streams();
+}
+
+void child_state::shutdown() noexcept {
+  std::vector<std::shared_ptr<exit_observer>> observers;
+  {
+    lock_type lock(mutex_);
+    let_go_of_loop();
+    watch_.reset();
+    executor_ = {};
+    observers.swap(observers_);
+  }
+  // Dropping them, outside of the lock, destroys the coroutines that wait.
+}
+
+} // namespace coproc::detail

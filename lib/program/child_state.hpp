@@ -1,0 +1,131 @@
+#pragma once
+
+#include <coproc/command.hpp>
+#include <coproc/exit_status.hpp>
+#include <coproc/input_stream.hpp>
+#include <coproc/output_stream.hpp>
+#include <coproc/stop_policy.hpp>
+
+#include "loop/context_service.hpp"
+#include "os/exit_watch.hpp"
+#include "os/launch.hpp"
+#include "os/reap.hpp"
+#include "program/input_state.hpp"
+#include "program/output_state.hpp"
+
+#include <asio/steady_timer.hpp>
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace coproc::detail {
+
+/// Is told of the end of a child, on any thread of the loop, while no lock is held.
+class exit_observer {
+public:
+  virtual void on_exit() = 0;
+  /// The timeout of the command is over, and its stop sequence has begun.
+  virtual void on_deadline() {}
+  /// The handle is gone, and with it every chance to learn of the end.
+  virtual void on_abandoned() = 0;
+
+protected:
+  ~exit_observer() = default;
+};
+
+/// A process from its start until it is reaped: who waits for it, how it is being stopped, and its streams.
+/// Shared by the handle and by the operations on it.
+///
+/// The loop may be run by several threads, and the handlers of timers and pidfd run on any of them: the mutex
+/// guards all that they touch.
+class child_state final : public context_object, public std::enable_shared_from_this<child_state> {
+public:
+  using clock = std::chrono::steady_clock;
+
+  child_state(const asio::any_io_executor& executor, command program, bool leads_group,
+              std::optional<duration> timeout);
+  ~child_state();
+
+  /// Takes over a process that was just started. The timeout counts from now.
+  void adopt(os::launched process);
+
+  int pid() const noexcept { return pid_; }
+  const command& program() const noexcept { return command_; }
+  input_stream in;   // empty unless a pipe
+  output_stream out; // the same
+  output_stream err;
+  std::shared_ptr<input_state> background_input; // the pipe that stdio::bytes() goes through
+  bool fed_in_background = false;                // and not by an exchange
+
+  /// @throws std::logic_error if the coroutine's executor belongs to another context, or if it is detached.
+  void check_use(const asio::any_io_executor& executor);
+
+  /// Looks, and reaps it if it has ended. @returns how it ended; nullopt while it runs.
+  std::optional<os::exit_record> look();
+  /// @returns how it ended, as far as that has been seen.
+  std::optional<os::exit_record> record() const;
+  duration elapsed() const;
+  /// @returns the timeout, if it is over and the child was running then.
+  std::optional<duration> timed_out() const;
+
+  /// To be told of the end. @returns false if it has come already; the observer will not be called then.
+  bool add_observer(std::shared_ptr<exit_observer> observer);
+  void remove_observer(const exit_observer& observer);
+
+  /// Signals the process alone. @returns 0 or an errno; 0 if it has ended.
+  int send_signal(int number);
+
+  /// Begins the stop sequence, or hastens the one that is going on.
+  void begin_stop(const stop_policy& policy);
+  /// SIGKILL, to the whole group if it leads one.
+  void kill_now();
+
+  /// Lets it live without a handle.
+  void detach();
+  /// The handle is gone: kills what runs.
+  void abandon() noexcept;
+
+  breather breathing;
+
+private:
+  using lock_type = std::unique_lock<std::mutex>;
+  enum class stage { running, stopping, ended, detached };
+
+  void shutdown() noexcept override;
+  void arm(lock_type& lock);
+  void on_wake();
+  std::optional<os::exit_record> look_locked(lock_type& lock);
+  void signal_all(int number);
+  void expect_end(lock_type& lock, clock::time_point kill_at);
+  void set_timer(std::optional<asio::steady_timer>& timer, clock::time_point at, void (child_state::*then)());
+  void on_grace_over();
+  void on_timeout();
+  void let_go_of_loop();
+  void close_streams() noexcept;
+
+  mutable std::mutex mutex_;
+  const command command_;
+  const bool leads_group_;
+  const std::optional<duration> timeout_;
+  const clock::time_point started_;
+  int pid_ = -1;
+  os::unique_fd pidfd_;
+  clock::time_point ended_{};
+  clock::time_point kill_at_ = clock::time_point::max();
+  stage stage_ = stage::running;
+  bool timed_out_ = false;
+  bool armed_ = false;
+  std::optional<os::exit_record> record_;
+  std::vector<std::shared_ptr<exit_observer>> observers_;
+
+  // Gone once the context has ended.
+  asio::any_io_executor executor_;
+  std::optional<os::exit_watch> watch_;
+  std::optional<asio::steady_timer> grace_timer_;
+  std::optional<asio::steady_timer> deadline_timer_;
+};
+
+} // namespace coproc::detail

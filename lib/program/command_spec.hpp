@@ -1,0 +1,74 @@
+#pragma once
+
+#include <coproc/command.hpp>
+#include <coproc/input_stream.hpp>
+#include <coproc/output_stream.hpp>
+#include <coproc/pipeline.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace coproc::detail {
+
+class child_state;
+
+/// What a command is made of.
+struct command_spec {
+  std::string program;
+  std::vector<std::string> arguments;
+  std::string cwd; // empty: the host's
+  bool clear_env = false;
+  std::vector<std::pair<std::string, std::optional<std::string>>> env; // in order; no value: unset
+  stdio in, out, err;
+  std::optional<duration> timeout;
+  stop_policy stop;
+  bool check = false;
+  std::optional<std::size_t> max_output;
+  duration drain_grace = std::chrono::milliseconds(250);
+  std::optional<group_mode> group;
+  bool die_with_parent = false;
+  std::vector<int> inherited;
+  struct limit {
+    coproc::resource which;
+    std::uint64_t soft;
+    std::uint64_t hard;
+  };
+  std::vector<limit> limits;
+  std::optional<int> nice;
+  std::optional<unsigned> umask;
+  std::optional<std::pair<unsigned, unsigned>> user;
+
+  command_spec();
+};
+
+/// The library's way into the public classes.
+struct access {
+  using kind = stdio::kind;
+
+  static command_spec& spec(command& c) { return *c.spec_; }
+  static const command_spec& spec(const command& c) { return *c.spec_; }
+  static stdio unset() { return stdio(); }
+  static kind kind_of(const stdio& s) { return s.kind_; }
+  static int fd_of(const stdio& s) { return s.fd_; }
+  static const std::string& data_of(const stdio& s) { return s.data_; }
+  static std::optional<duration> timeout_of(const pipeline& p) { return p.timeout_; }
+  static bool check_of(const pipeline& p) { return p.check_; }
+  static input_stream make(std::shared_ptr<input_state> state) { return input_stream(std::move(state)); }
+  static output_stream make(std::shared_ptr<output_state> state) { return output_stream(std::move(state)); }
+  static const std::shared_ptr<input_state>& state_of(const input_stream& s) { return s.state_; }
+  static const std::shared_ptr<output_state>& state_of(const output_stream& s) { return s.state_; }
+  template <class Child>
+  static Child make_child(std::shared_ptr<child_state> state) {
+    return Child(std::move(state));
+  }
+};
+
+inline command_spec::command_spec() : in(access::unset()), out(access::unset()), err(access::unset()) {}
+
+/// Quotes for a POSIX shell.
+std::string shell_quoted(const std::string& word);
+
+} // namespace coproc::detail

@@ -1,0 +1,90 @@
+#include "program/follow.hpp"
+
+#include <coproc/called_process_error.hpp>
+#include <coproc/output_limit.hpp>
+#include <coproc/timeout_expired.hpp>
+
+#include "os/pipe.hpp"
+#include "program/command_spec.hpp"
+
+#include <asio/this_coro.hpp>
+
+namespace coproc::detail {
+
+asio::awaitable<exchange_result> follow(std::vector<std::shared_ptr<child_state>> children,
+                                        exchange::on_cancel policy) {
+  // Before the suspension, so that what it throws is thrown here.
+  auto operation = std::make_shared<exchange>(std::move(children), policy);
+  return suspend<exchange_result>([operation = std::move(operation)](suspension<exchange_result> waiter) {
+    operation->start(std::move(waiter));
+  });
+}
+
+void throw_unless_ended(exchange_result& result, const std::string& command) {
+  completed& done = result.done;
+  switch (result.why) {
+  case exchange_result::reason::ended:
+    return;
+  case exchange_result::reason::timed_out:
+    throw timeout_expired(command, result.timeout, done.status, std::move(done.out), std::move(done.err));
+  case exchange_result::reason::too_much_output:
+    throw output_limit(command, result.limit, done.status, std::move(done.out), std::move(done.err));
+  }
+}
+
+namespace {
+
+completed conclude(exchange_result result, const std::string& command, bool check) {
+  throw_unless_ended(result, command);
+  completed& done = result.done;
+  if (check && !done.status.success())
+    throw called_process_error(command, done.status, std::move(done.out), std::move(done.err));
+  return std::move(done);
+}
+
+/// Starts the stages from the first to the last, each with the pipe to the next. Those that run are killed
+/// and reaped, by their destructors, if one can't be started.
+std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor& executor,
+                                                    const pipeline& stages, const start_defaults& defaults) {
+  std::vector<std::shared_ptr<child_state>> children;
+  os::unique_fd from_previous;
+  const std::size_t count = stages.stages().size();
+  for (std::size_t i = 0; i != count; ++i) {
+    const command& stage = stages.stages()[i];
+    start_defaults here = defaults;
+    os::pipe_ends to_next;
+    if (i + 1 != count) {
+      std::string blame =
+          "spawn '" + access::spec(stage).program + "': cannot create a pipe to the next stage";
+      to_next = os::make_pipe_between(blame.c_str());
+      here.pipe_out = to_next.write.get();
+    }
+    here.pipe_in = from_previous ? from_previous.get() : -1;
+    children.push_back(start(executor, stage, here));
+    from_previous = std::move(to_next.read);
+  }
+  return children;
+}
+
+} // namespace
+
+asio::awaitable<completed> run_to_end(command program, start_defaults defaults, checking check) {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  std::vector<std::shared_ptr<child_state>> children;
+  children.push_back(start(executor, program, defaults));
+  exchange_result result = co_await follow(std::move(children), exchange::on_cancel::stop);
+  bool checked = check == checking::always || access::spec(program).check;
+  co_return conclude(std::move(result), program.to_string(), checked);
+}
+
+asio::awaitable<completed> run_to_end(pipeline stages, start_defaults defaults, checking check) {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  defaults.timeout = access::timeout_of(stages);
+  bool checked = check == checking::always || access::check_of(stages);
+  for (const command& stage : stages.stages()) checked = checked || access::spec(stage).check;
+  std::vector<std::shared_ptr<child_state>> children = start_all(executor, stages, defaults);
+  exchange_result result = co_await follow(std::move(children), exchange::on_cancel::stop);
+  co_return conclude(std::move(result), stages.to_string(), checked);
+}
+
+} // namespace coproc::detail

@@ -1,0 +1,138 @@
+#include <coproc/input_stream.hpp>
+
+#include "loop/suspension.hpp"
+#include "program/input_state.hpp"
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/error.hpp>
+#include <asio/this_coro.hpp>
+
+#include <cerrno>
+
+namespace coproc {
+
+namespace detail {
+
+namespace {
+
+std::shared_ptr<input_state> require(const std::shared_ptr<input_state>& state) {
+  if (!state) throw std::logic_error("input_stream: it is empty (default-constructed or moved from)");
+  return state;
+}
+
+asio::awaitable<void> write(std::shared_ptr<input_state> state, std::string_view bytes) {
+  stream_end::turn turn(*state, "write");
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  state->check_context(executor);
+  if (state->breathing.due()) co_await pass_through_loop();
+  state->require_open();
+  for (unsigned writes = 1; !bytes.empty(); ++writes) {
+    os::transfer result = state->send(bytes.data(), bytes.size());
+    bytes.remove_prefix(result.size);
+    if (result.error == EAGAIN) {
+      co_await state->async_wait(stream_end::wait_type::wait_write, asio::use_awaitable);
+      if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+    } else if (result.error != 0) {
+      os::throw_errno(result.error, "write " + state->what());
+    } else if (writes % 16 == 0) {
+      co_await pass_through_loop(); // a reader that is as fast as this must not own the loop
+    }
+  }
+}
+
+struct write_operation {
+  std::shared_ptr<input_state> state; // outlives the turn
+  stream_end::turn turn;
+  asio::const_buffer from;
+  io_completion done;
+};
+
+/// Tries, waits, tries again.
+void go_on(write_operation operation) {
+  input_state& state = *operation.state;
+  if (!state.is_open()) return operation.done(asio::error::operation_aborted, 0);
+  os::transfer result = state.send(operation.from.data(), operation.from.size());
+  if (result.error == 0) return operation.done({}, result.size);
+  if (result.error != EAGAIN) return operation.done(os::errno_code(result.error), 0);
+  asio::any_io_executor executor = operation.done.executor();
+  asio::cancellation_slot slot = operation.done.slot();
+  auto on_ready = [operation = std::move(operation)](asio::error_code error) mutable {
+    if (error) return operation.done(error, 0);
+    go_on(std::move(operation));
+  };
+  state.async_wait(stream_end::wait_type::wait_write,
+                   asio::bind_cancellation_slot(slot, asio::bind_executor(executor, std::move(on_ready))));
+}
+
+} // namespace
+
+void input_state::enqueue(std::string bytes) {
+  if (!has_pending()) {
+    pending_ = std::move(bytes);
+    offset_ = 0;
+  } else {
+    pending_ += bytes;
+  }
+}
+
+input_state::feed_result input_state::feed() {
+  for (int writes = 0; has_pending(); ++writes) {
+    if (writes == 16)
+      return feed_result::would_block; // a reader that is as fast as this must not own the loop
+    os::transfer result = send(pending_.data() + offset_, pending_.size() - offset_);
+    offset_ += result.size;
+    if (result.error == EAGAIN) return feed_result::would_block;
+    if (result.error != 0) {
+      pending_ = std::string();
+      offset_ = 0;
+      return feed_result::broken;
+    }
+  }
+  pending_ = std::string();
+  offset_ = 0;
+  return feed_result::written;
+}
+
+void input_state::feed_in_background() {
+  std::lock_guard lock(gate_);
+  if (!is_open()) return;
+  if (feed() != feed_result::would_block) return stream_end::close();
+  async_wait(wait_type::wait_write, [self = shared_from_this()](const asio::error_code& error) {
+    if (!error) self->feed_in_background();
+  });
+}
+
+void async_write_some(const std::shared_ptr<input_state>& state, asio::const_buffer from,
+                      io_completion done) {
+  write_operation operation{require(state), stream_end::turn(*state, "write"), from, std::move(done)};
+  if (from.size() == 0) return operation.done({}, 0);
+  if (!state->is_open()) return operation.done(os::errno_code(EBADF), 0);
+  go_on(std::move(operation));
+}
+
+} // namespace detail
+
+input_stream& input_stream::operator=(input_stream&& other) noexcept {
+  if (this != &other) {
+    close();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+input_stream::~input_stream() { close(); }
+
+asio::awaitable<void> input_stream::write(std::string_view bytes) {
+  return detail::write(detail::require(state_), bytes);
+}
+
+input_stream::executor_type input_stream::get_executor() const { return detail::require(state_)->executor(); }
+
+void input_stream::close() {
+  if (state_) state_->close();
+}
+
+bool input_stream::is_open() const { return state_ && state_->is_open(); }
+
+} // namespace coproc

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "os/pipe.hpp"
+#include "program/byte_buffer.hpp"
+#include "program/stream_end.hpp"
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace coproc::detail {
+
+/// What is behind an output_stream, and what an exchange drains.
+class output_state : public stream_end, public std::enable_shared_from_this<output_state> {
+public:
+  using stream_end::stream_end;
+
+  byte_buffer buffer;
+  bool at_end = false; // the pipe's end has been read; the buffer may still hold bytes
+
+  /// Reads from the pipe, past the buffer, which is to be empty.
+  os::transfer receive(void* data, std::size_t size) {
+    os::transfer result = os::try_read(fd(), data, size);
+    note(result);
+    return result;
+  }
+
+  /// Reads once into the buffer, at most @p most bytes.
+  os::transfer fill(std::size_t most);
+
+  /// As output_stream::try_read_line(), and throws for one that is too long.
+  std::optional<std::string_view> take_line();
+  void limit_line(std::size_t bytes) { max_line_ = bytes; }
+
+  /// Bytes leave the buffer by other ways than take_line().
+  void forget_scan() noexcept { scanned_ = 0; }
+
+private:
+  void note(const os::transfer& result) noexcept;
+
+  std::size_t max_line_ = std::size_t(64) << 20;
+  std::size_t scanned_ = 0;  // bytes at the front of the buffer without a '\n'
+  std::size_t in_a_row_ = 0; // bytes since the pipe was last found empty
+  bool enlarged_ = false;
+};
+
+} // namespace coproc::detail

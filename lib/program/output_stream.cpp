@@ -1,0 +1,232 @@
+#include <coproc/output_stream.hpp>
+
+#include "loop/suspension.hpp"
+#include "program/output_state.hpp"
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/error.hpp>
+#include <asio/this_coro.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace coproc {
+
+namespace detail {
+
+namespace {
+
+constexpr std::size_t chunk = std::size_t(256) << 10; // stays in the second-level cache
+
+std::shared_ptr<output_state> require(const std::shared_ptr<output_state>& state) {
+  if (!state) throw std::logic_error("output_stream: it is empty (default-constructed or moved from)");
+  return state;
+}
+
+std::size_t copy_out(output_state& state, asio::mutable_buffer to) {
+  std::size_t size = std::min(to.size(), state.buffer.size());
+  std::memcpy(to.data(), state.buffer.data(), size);
+  state.buffer.consume(size);
+  state.forget_scan();
+  return size;
+}
+
+/// Suspends until the pipe has something to read, or its end.
+asio::awaitable<void> readable(std::shared_ptr<output_state> state) {
+  co_await state->async_wait(stream_end::wait_type::wait_read, asio::use_awaitable);
+  if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+}
+
+/// Reads once into the buffer; waits if there is nothing yet.
+asio::awaitable<void> fill(std::shared_ptr<output_state> state, std::size_t most) {
+  state->require_open();
+  for (;;) {
+    os::transfer result = state->fill(most);
+    if (result.error == 0) co_return;
+    if (result.error != EAGAIN) os::throw_errno(result.error, "read " + state->what());
+    co_await readable(state);
+  }
+}
+
+asio::awaitable<std::size_t> read_some(std::shared_ptr<output_state> state, asio::mutable_buffer to) {
+  stream_end::turn turn(*state, "read");
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  state->check_context(executor);
+  if (state->breathing.due()) co_await pass_through_loop();
+  if (!state->buffer.empty()) co_return copy_out(*state, to);
+  if (state->at_end || to.size() == 0) co_return 0;
+  state->require_open();
+  for (;;) {
+    os::transfer result = state->receive(to.data(), to.size());
+    if (result.error == 0) co_return result.size;
+    if (result.error != EAGAIN) os::throw_errno(result.error, "read " + state->what());
+    co_await readable(state);
+  }
+}
+
+asio::awaitable<std::optional<std::string>> read_line_slowly(std::shared_ptr<output_state> state) {
+  stream_end::turn turn(*state, "read");
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  state->check_context(executor);
+  for (;;) {
+    if (auto line = state->take_line()) co_return std::string(*line);
+    if (state->at_end) co_return std::nullopt;
+    co_await fill(state, chunk);
+  }
+}
+
+asio::awaitable<std::optional<std::string>> read_line(std::shared_ptr<output_state> state) {
+  // Most lines are there already: a small frame, and no look at the executor.
+  if (state->breathing.due()) co_await pass_through_loop();
+  state->require_idle("read");
+  if (auto line = state->take_line()) co_return std::string(*line);
+  co_return co_await read_line_slowly(std::move(state));
+}
+
+asio::awaitable<std::string> read_all(std::shared_ptr<output_state> state) {
+  stream_end::turn turn(*state, "read");
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  state->check_context(executor);
+  if (state->breathing.due()) co_await pass_through_loop();
+  for (unsigned reads = 1; !state->at_end; ++reads) {
+    co_await fill(state, chunk * 4);
+    if (reads % 16 == 0)
+      co_await pass_through_loop(); // a writer that is as fast as this must not own the loop
+  }
+  state->forget_scan();
+  co_return state->buffer.take();
+}
+
+} // namespace
+
+os::transfer output_state::fill(std::size_t most) {
+  std::size_t least = std::min(most, std::max(os::default_capacity, buffer.size() / 2));
+  char* to = buffer.prepare(least);
+  os::transfer result = os::try_read(fd(), to, std::min(most, buffer.room()));
+  buffer.commit(result.size);
+  note(result);
+  return result;
+}
+
+void output_state::note(const os::transfer& result) noexcept {
+  if (result.error != 0) {
+    in_a_row_ = 0;
+    return;
+  }
+  if (result.size == 0) at_end = true;
+  in_a_row_ += result.size;
+  if (in_a_row_ >= os::default_capacity && !enlarged_) {
+    os::enlarge(fd());
+    enlarged_ = true;
+  }
+}
+
+std::optional<std::string_view> output_state::take_line() {
+  const char* begin = buffer.data();
+  const std::size_t size = buffer.size();
+  const void* found = size == scanned_ ? nullptr : std::memchr(begin + scanned_, '\n', size - scanned_);
+  const bool whole = found != nullptr;
+  const std::size_t length = whole ? static_cast<std::size_t>(static_cast<const char*>(found) - begin) : size;
+  if (length > max_line_) {
+    scanned_ = 0;
+    os::throw_errno(EMSGSIZE,
+                    what() + ": a line is longer than max_line, " + std::to_string(max_line_) + " bytes");
+  }
+  if (!whole && !(at_end && size != 0)) {
+    scanned_ = size;
+    return std::nullopt;
+  }
+  scanned_ = 0;
+  // consume() leaves the bytes where they are.
+  buffer.consume(length + (whole ? 1 : 0));
+  return std::string_view(begin, length);
+}
+
+namespace {
+
+struct read_operation {
+  std::shared_ptr<output_state> state; // outlives the turn
+  stream_end::turn turn;
+  asio::mutable_buffer to;
+  io_completion done;
+};
+
+/// Tries, waits, tries again.
+void go_on(read_operation operation) {
+  output_state& state = *operation.state;
+  if (!state.is_open()) return operation.done(asio::error::operation_aborted, 0);
+  os::transfer result = state.receive(operation.to.data(), operation.to.size());
+  if (result.error == 0) {
+    asio::error_code error;
+    if (result.size == 0) error = asio::error::eof;
+    return operation.done(error, result.size);
+  }
+  if (result.error != EAGAIN) return operation.done(os::errno_code(result.error), 0);
+  asio::any_io_executor executor = operation.done.executor();
+  asio::cancellation_slot slot = operation.done.slot();
+  auto on_ready = [operation = std::move(operation)](asio::error_code error) mutable {
+    if (error) return operation.done(error, 0);
+    go_on(std::move(operation));
+  };
+  state.async_wait(stream_end::wait_type::wait_read,
+                   asio::bind_cancellation_slot(slot, asio::bind_executor(executor, std::move(on_ready))));
+}
+
+} // namespace
+
+void async_read_some(const std::shared_ptr<output_state>& state, asio::mutable_buffer to,
+                     io_completion done) {
+  read_operation operation{require(state), stream_end::turn(*state, "read"), to, std::move(done)};
+  if (!state->buffer.empty()) return operation.done({}, copy_out(*state, to));
+  if (to.size() == 0) return operation.done({}, 0);
+  if (state->at_end) return operation.done(asio::error::eof, 0);
+  if (!state->is_open()) return operation.done(os::errno_code(EBADF), 0);
+  go_on(std::move(operation));
+}
+
+} // namespace detail
+
+output_stream& output_stream::operator=(output_stream&& other) noexcept {
+  if (this != &other) {
+    close();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+output_stream::~output_stream() { close(); }
+
+asio::awaitable<std::size_t> output_stream::read_some(asio::mutable_buffer buffer) {
+  return detail::read_some(detail::require(state_), buffer);
+}
+
+asio::awaitable<std::optional<std::string>> output_stream::read_line() {
+  return detail::read_line(detail::require(state_));
+}
+
+std::optional<std::string_view> output_stream::try_read_line() {
+  if (!state_) detail::require(state_);
+  state_->require_idle("read");
+  return state_->take_line();
+}
+
+output_stream& output_stream::max_line(std::size_t bytes) {
+  detail::require(state_)->limit_line(bytes);
+  return *this;
+}
+
+asio::awaitable<std::string> output_stream::read_all() { return detail::read_all(detail::require(state_)); }
+
+output_stream::executor_type output_stream::get_executor() const {
+  return detail::require(state_)->executor();
+}
+
+void output_stream::close() {
+  if (state_) state_->close();
+}
+
+bool output_stream::is_open() const { return state_ && state_->is_open(); }
+
+} // namespace coproc

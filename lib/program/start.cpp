@@ -1,0 +1,253 @@
+#include "program/start.hpp"
+
+#include "os/boost_process.hpp"
+#include "os/error.hpp"
+#include "os/open.hpp"
+#include "program/command_spec.hpp"
+
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+
+#include <sys/resource.h>
+
+namespace coproc::detail {
+
+namespace {
+
+using kind = access::kind;
+
+const stdio& chosen(const stdio& wanted, const stdio& fallback) {
+  return access::kind_of(wanted) == kind::unset ? fallback : wanted;
+}
+
+/// The child's three streams while it is being started: what it gets, and what the host keeps.
+class streams {
+public:
+  explicit streams(const std::string& program) : program_(program) {}
+
+  void set_up_in(const stdio& in) {
+    switch (access::kind_of(in)) {
+    case kind::pipe:
+    case kind::bytes: {
+      os::pipe_ends ends =
+          os::make_pipe(os::host_end::write, blame("cannot create a pipe for stdin").c_str());
+      host[0] = std::move(ends.write);
+      give(0, std::move(ends.read));
+      break;
+    }
+    case kind::file:
+      give(0, os::open_input(access::data_of(in), blame("cannot open stdin")));
+      break;
+    default:
+      set_up_simple(0, in);
+    }
+  }
+
+  void set_up_out(int number, const stdio& stream) {
+    const char* name = number == 1 ? "stdout" : "stderr";
+    switch (access::kind_of(stream)) {
+    case kind::pipe: {
+      os::pipe_ends ends =
+          os::make_pipe(os::host_end::read, blame(std::string("cannot create a pipe for ") + name).c_str());
+      host[number] = std::move(ends.read);
+      give(number, std::move(ends.write));
+      break;
+    }
+    case kind::file:
+    case kind::append: {
+      auto mode =
+          access::kind_of(stream) == kind::append ? os::output_mode::append : os::output_mode::truncate;
+      os::unique_fd file =
+          os::open_output(access::data_of(stream), mode, blame(std::string("cannot open ") + name));
+      // Both on one file: one offset for the two, or each would overwrite what the other wrote.
+      if (number == 2 && owned_[1] && os::same_file(owned_[1].get(), file.get()))
+        plan.push_back({owned_[1].get(), 2});
+      else
+        give(number, std::move(file));
+      break;
+    }
+    case kind::merge:
+      plan.push_back({plan.back().source, 2});
+      break;
+    default:
+      set_up_simple(number, stream);
+    }
+  }
+
+  void use(int number, int descriptor) { plan.push_back({descriptor, number}); }
+
+  std::vector<os::redirect> plan;
+  os::unique_fd host[3];
+
+private:
+  std::string blame(const std::string& what) const { return "spawn '" + program_ + "': " + what; }
+
+  void set_up_simple(int number, const stdio& stream) {
+    switch (access::kind_of(stream)) {
+    case kind::null:
+      give(number, os::open_null(number == 0, blame("cannot open /dev/null")));
+      break;
+    case kind::fd:
+      os::require_open(access::fd_of(stream),
+                       blame("cannot pass descriptor " + std::to_string(access::fd_of(stream))));
+      plan.push_back({access::fd_of(stream), number});
+      break;
+    default:
+      plan.push_back({number, number}); // inherited
+    }
+  }
+
+  void give(int number, os::unique_fd fd) {
+    plan.push_back({fd.get(), number});
+    owned_[number] = std::move(fd);
+  }
+
+  const std::string& program_;
+  os::unique_fd owned_[3];
+};
+
+/// The environment of the child as "name=value"; empty: as the host's.
+std::vector<std::string> environment_of(const command_spec& spec) {
+  std::vector<std::string> result;
+  if (!spec.clear_env && spec.env.empty()) return result;
+  std::vector<std::pair<std::string, std::string>> variables;
+  if (!spec.clear_env) variables = os::host_environment();
+  for (const auto& [key, value] : spec.env) {
+    std::erase_if(variables, [&key = key](const auto& variable) { return variable.first == key; });
+    if (value) variables.emplace_back(key, *value);
+  }
+  for (const auto& [key, value] : variables) result.push_back(key + '=' + value);
+  return result;
+}
+
+const char* search_path(const command_spec& spec, const std::vector<std::string>& environment) {
+  const char* path = nullptr;
+  if (!spec.clear_env && spec.env.empty()) path = ::getenv("PATH");
+  for (const std::string& variable : environment)
+    if (variable.starts_with("PATH=")) path = variable.c_str() + 5;
+  return path ? path : "/bin:/usr/bin"; // as execvp(3), and confstr(_CS_PATH)
+}
+
+/// What to try to execute. An empty element of PATH is the working directory, as execvp(3) has it.
+std::vector<std::string> candidates_of(const std::string& program, const char* path) {
+  if (program.find('/') != std::string::npos) return {program};
+  std::vector<std::string> result;
+  std::string_view rest = path;
+  for (;;) {
+    std::size_t end = rest.find(':');
+    std::string directory(rest.substr(0, end));
+    if (!directory.empty() && directory.back() != '/') directory += '/';
+    result.push_back((directory.empty() ? "./" : directory) + program);
+    if (end == std::string_view::npos) return result;
+    rest.remove_prefix(end + 1);
+  }
+}
+
+int resource_number(resource which) {
+  switch (which) {
+  case resource::cpu:
+    return RLIMIT_CPU;
+  case resource::memory:
+    return RLIMIT_AS;
+  case resource::files:
+    return RLIMIT_NOFILE;
+  case resource::processes:
+    return RLIMIT_NPROC;
+  case resource::core:
+    return RLIMIT_CORE;
+  case resource::file_size:
+    return RLIMIT_FSIZE;
+  case resource::stack:
+    return RLIMIT_STACK;
+  }
+  throw std::invalid_argument("command::limit: unknown resource");
+}
+
+group_mode group_of(const command_spec& spec, const start_defaults& defaults, const stdio& in) {
+  if (spec.group) return *spec.group;
+  bool host = defaults.host_group || (access::kind_of(in) == kind::inherit && defaults.pipe_in < 0);
+  return host ? group_mode::inherit : group_mode::own;
+}
+
+void add_options(os::launch_plan& plan, const command_spec& spec) {
+  plan.cwd = spec.cwd;
+  plan.inherited = spec.inherited;
+  std::erase_if(plan.inherited, [](int fd) { return fd < 3; }); // 0, 1 and 2 have options of their own
+  std::sort(plan.inherited.begin(), plan.inherited.end());
+  plan.inherited.erase(std::unique(plan.inherited.begin(), plan.inherited.end()), plan.inherited.end());
+  for (const command_spec::limit& limit : spec.limits) {
+    rlimit value{};
+    value.rlim_cur = limit.soft == unlimited ? RLIM_INFINITY : limit.soft;
+    value.rlim_max = limit.hard == unlimited ? RLIM_INFINITY : limit.hard;
+    plan.limits.push_back({resource_number(limit.which), value});
+  }
+  plan.nice = spec.nice;
+  plan.umask = spec.umask;
+  plan.user = spec.user;
+  plan.die_with_parent = spec.die_with_parent;
+}
+
+void hand_over(child_state& state, streams& ends, const asio::any_io_executor& executor, const stdio& in) {
+  const std::string of = " of '" + access::spec(state.program()).program + "'";
+  if (ends.host[0]) {
+    auto input = std::make_shared<input_state>(executor, std::move(ends.host[0]), "stdin" + of);
+    if (access::kind_of(in) == kind::bytes) {
+      input->enqueue(access::data_of(in));
+      state.background_input = std::move(input);
+    } else {
+      state.in = access::make(std::move(input));
+    }
+  }
+  if (ends.host[1])
+    state.out =
+        access::make(std::make_shared<output_state>(executor, std::move(ends.host[1]), "stdout" + of));
+  if (ends.host[2])
+    state.err =
+        access::make(std::make_shared<output_state>(executor, std::move(ends.host[2]), "stderr" + of));
+}
+
+} // namespace
+
+std::shared_ptr<child_state> start(const asio::any_io_executor& executor, command program,
+                                   const start_defaults& defaults) {
+  const command_spec& spec = access::spec(program);
+  const stdio& in = chosen(spec.in, defaults.in);
+
+  streams ends(spec.program);
+  if (defaults.pipe_in >= 0)
+    ends.use(0, defaults.pipe_in);
+  else
+    ends.set_up_in(in);
+  if (defaults.pipe_out >= 0)
+    ends.use(1, defaults.pipe_out);
+  else
+    ends.set_up_out(1, chosen(spec.out, defaults.out));
+  ends.set_up_out(2, chosen(spec.err, defaults.err));
+
+  os::launch_plan plan;
+  plan.program = spec.program;
+  plan.redirects = ends.plan;
+  plan.group = group_of(spec, defaults, in);
+  std::vector<std::string> environment = environment_of(spec);
+  plan.candidates = candidates_of(spec.program, search_path(spec, environment));
+  plan.argv.push_back(spec.program.c_str());
+  for (const std::string& argument : spec.arguments) plan.argv.push_back(argument.c_str());
+  plan.argv.push_back(nullptr);
+  if (spec.clear_env || !spec.env.empty()) {
+    for (const std::string& variable : environment) plan.envp.push_back(variable.c_str());
+    plan.envp.push_back(nullptr);
+  }
+  add_options(plan, spec);
+
+  std::optional<duration> timeout = spec.timeout;
+  if (defaults.timeout && (!timeout || *defaults.timeout < *timeout)) timeout = defaults.timeout;
+
+  // All that can fail for want of memory comes before the process is there.
+  auto state = std::make_shared<child_state>(executor, program, plan.group != group_mode::inherit, timeout);
+  hand_over(*state, ends, executor, in);
+  state->adopt(os::launch(plan));
+  return state;
+}
+
+} // namespace coproc::detail

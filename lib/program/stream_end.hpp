@@ -1,0 +1,117 @@
+#pragma once
+
+#include "loop/context_service.hpp"
+#include "os/error.hpp"
+#include "os/fd.hpp"
+
+#include <asio/awaitable.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <cerrno>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace coproc::detail {
+
+/// The host's end of a pipe to a child, which does not block; what the two directions have in common.
+class stream_end : public context_object {
+public:
+  using wait_type = asio::posix::stream_descriptor::wait_type;
+
+  /// @param what for messages: "stdout of 'gzip'".
+  stream_end(const asio::any_io_executor& executor, os::unique_fd fd, std::string what)
+      : what_(std::move(what)), fd_(std::move(fd)) {
+    bind(executor, what_.c_str());
+    descriptor_.emplace(executor);
+  }
+  ~stream_end() { close(); }
+
+  bool is_open() const noexcept { return static_cast<bool>(fd_); }
+  int fd() const noexcept { return fd_.get(); }
+  const std::string& what() const noexcept { return what_; }
+  asio::any_io_executor executor() {
+    if (!descriptor_) throw std::logic_error(what_ + ": its execution context is gone");
+    return descriptor_->get_executor();
+  }
+
+  /// What is under way completes with operation_aborted.
+  void close() noexcept {
+    if (descriptor_ && descriptor_->is_open()) {
+      try {
+        descriptor_->release(); // and not close(): see exit_watch::stop()
+      } catch (...) {
+      }
+    }
+    fd_.reset();
+  }
+
+  /// Aborts a wait, and leaves the pipe open.
+  void cancel() {
+    asio::error_code ignored;
+    if (descriptor_ && descriptor_->is_open()) descriptor_->cancel(ignored);
+  }
+
+  /// Waits until a transfer may succeed.
+  template <class Token>
+  auto async_wait(wait_type type, Token&& token) {
+    if (!descriptor_->is_open()) {
+      asio::error_code error;
+      descriptor_->assign(fd_.get(), error);
+      if (error) throw std::system_error(os::portable(error), what_);
+    }
+    return descriptor_->async_wait(type, std::forward<Token>(token));
+  }
+
+  /// @throws std::logic_error if the coroutine's executor belongs to another context.
+  void check_context(const asio::any_io_executor& executor) { bind(executor, what_.c_str()); }
+
+  /// One operation at a time. @throws std::logic_error for a second one.
+  class turn {
+  public:
+    turn(stream_end& stream, const char* verb) : stream_(&stream) {
+      stream.require_idle(verb);
+      stream.busy_ = true;
+    }
+    turn(turn&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
+    turn(const turn&) = delete;
+    ~turn() {
+      if (stream_) stream_->busy_ = false;
+    }
+
+  private:
+    stream_end* stream_;
+  };
+
+  /// @throws std::logic_error if an operation is under way.
+  void require_idle(const char* verb) const {
+    if (busy_) throw std::logic_error(what_ + ": a " + verb + " is under way already");
+  }
+
+  /// @throws std::system_error if it is closed.
+  void require_open() const {
+    if (!is_open()) os::throw_errno(EBADF, what_ + " (closed)");
+  }
+
+  breather breathing;
+
+private:
+  void shutdown() noexcept override {
+    if (descriptor_ && descriptor_->is_open()) {
+      try {
+        descriptor_->release();
+      } catch (...) {
+      }
+    }
+    descriptor_.reset(); // the descriptor itself stays open until the handle goes
+  }
+
+  std::string what_;
+  os::unique_fd fd_;
+  std::optional<asio::posix::stream_descriptor> descriptor_; // knows fd_ from the first wait on
+  bool busy_ = false;
+};
+
+} // namespace coproc::detail

@@ -1,0 +1,3 @@
+#include <coproc/version.hpp>
+
+int coproc::version() noexcept { return COPROC_VERSION; }
