@@ -49,10 +49,12 @@ struct child_plan {
   const unsigned* umask;
   const unsigned* user; // uid, gid
   int host_pid;
+  int first_realtime_signal; // SIGRTMIN, which asks libc
   bool own_session;
   bool own_group;
   bool die_with_parent;
   bool use_close_range;
+  bool only_needed_left = false; // set by the child: no descriptor is there that it should not have
 
   // Written by the child, which shares this memory, and read by the host after the exec. Volatile, since no
   // path that the compiler can see leads from there to the host.

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,6 +30,25 @@ COPROC_CHILD_SIDE bool is_inherited(const child_plan& plan, int fd) noexcept {
   for (std::size_t i = 0; i != plan.inherited_count; ++i)
     if (plan.inherited[i] == fd) return true;
   return false;
+}
+
+/// The child was born into the host's table of descriptors (CLONE_FILES) and gets one of its own here,
+/// without those that lie above all that it needs: a host with thousands of them does not pay for their
+/// copies.
+COPROC_CHILD_SIDE void leave_host_descriptors(child_plan& plan) noexcept {
+  int highest = 2;
+  for (std::size_t i = 0; i != plan.move_count; ++i)
+    if (plan.moves[i].source > highest) highest = plan.moves[i].source;
+  for (std::size_t i = 0; i != plan.inherited_count; ++i)
+    if (plan.inherited[i] > highest) highest = plan.inherited[i];
+#ifdef SYS_close_range
+  if (plan.use_close_range &&
+      ::syscall(SYS_close_range, static_cast<unsigned>(highest) + 1, ~0U, CLOSE_RANGE_UNSHARE) == 0) {
+    plan.only_needed_left = highest == 2;
+    return;
+  }
+#endif
+  if (::syscall(SYS_unshare, CLONE_FILES) < 0) fail(plan, setup_step::close);
 }
 
 COPROC_CHILD_SIDE void set_up_streams(child_plan& plan) noexcept {
@@ -86,26 +106,29 @@ COPROC_CHILD_SIDE void mark_others_one_by_one(child_plan& plan) noexcept {
   ::syscall(SYS_close, directory);
 }
 
+/// Marks a range as close-on-exec; the exec closes it. @returns false if the kernel can't.
+COPROC_CHILD_SIDE bool mark_range(unsigned from, unsigned to) noexcept {
+#ifdef SYS_close_range
+  // The flag is newer than the call (5.11 and 5.9); closing at once does the same.
+  return ::syscall(SYS_close_range, from, to, CLOSE_RANGE_CLOEXEC) == 0 ||
+         (errno == EINVAL && ::syscall(SYS_close_range, from, to, 0) == 0);
+#else
+  (void)from, (void)to;
+  return false;
+#endif
+}
+
 /// Exactly 0, 1, 2 and what is inherited survives.
 COPROC_CHILD_SIDE void close_others(child_plan& plan) noexcept {
-#ifdef SYS_close_range
-  if (plan.use_close_range) {
-    unsigned from = 3;
-    for (std::size_t i = 0; i <= plan.inherited_count; ++i) {
-      bool last = i == plan.inherited_count;
-      unsigned kept = last ? 0 : static_cast<unsigned>(plan.inherited[i]);
-      if (last || kept > from) {
-        if (::syscall(SYS_close_range, from, last ? ~0U : kept - 1, 0) < 0) {
-          if (errno == ENOSYS || errno == EPERM) return mark_others_one_by_one(plan);
-          fail(plan, setup_step::close);
-        }
-      }
-      if (!last && kept >= from) from = kept + 1;
-    }
-    return;
+  if (plan.only_needed_left) return;
+  if (!plan.use_close_range) return mark_others_one_by_one(plan);
+  unsigned from = 3;
+  for (std::size_t i = 0; i != plan.inherited_count; ++i) {
+    unsigned kept = static_cast<unsigned>(plan.inherited[i]);
+    if (kept > from && !mark_range(from, kept - 1)) return mark_others_one_by_one(plan);
+    if (kept >= from) from = kept + 1;
   }
-#endif
-  mark_others_one_by_one(plan);
+  if (!mark_range(from, ~0U)) mark_others_one_by_one(plan);
 }
 
 COPROC_CHILD_SIDE void set_up_limits(child_plan& plan) noexcept {
@@ -133,7 +156,7 @@ COPROC_CHILD_SIDE void set_up_user(child_plan& plan) noexcept {
     fail(plan, setup_step::user);
 }
 
-COPROC_CHILD_SIDE void set_up_signals() noexcept {
+COPROC_CHILD_SIDE void set_up_signals(const child_plan& plan) noexcept {
   // exec resets handlers by itself, but a signal that comes between the unblocking and the exec would run the
   // host's handler in the host's memory; and what the host ignores would stay ignored.
   unsigned long action[8] = {}; // the kernel's sigaction, all zero: SIG_DFL, no flags
@@ -177,6 +200,7 @@ COPROC_CHILD_SIDE void set_up_signals() noexcept {
 COPROC_CHILD_SIDE void set_up_and_exec(child_plan& plan) noexcept {
   if (plan.own_session && ::syscall(SYS_setsid) < 0) fail(plan, setup_step::session);
   if (plan.own_group && ::syscall(SYS_setpgid, 0, 0) < 0) fail(plan, setup_step::group);
+  leave_host_descriptors(plan);
   set_up_streams(plan);
   close_others(plan);
   if (plan.cwd && ::syscall(SYS_chdir, plan.cwd) < 0) fail(plan, setup_step::cwd);
@@ -188,7 +212,7 @@ COPROC_CHILD_SIDE void set_up_and_exec(child_plan& plan) noexcept {
     if (::syscall(SYS_getppid) != plan.host_pid)
       for (;;) ::syscall(SYS_exit_group, 127);
   }
-  set_up_signals();
+  set_up_signals(plan);
   exec(plan);
 }
 

@@ -6,7 +6,7 @@
 
 namespace coproc::os {
 
-exit_watch::exit_watch(const asio::any_io_executor& executor) : descriptor_(executor), timer_(executor) {}
+exit_watch::exit_watch(const asio::any_io_executor& executor) : descriptor_(executor) {}
 
 exit_watch::~exit_watch() { stop(); }
 
@@ -20,8 +20,9 @@ void exit_watch::wait(int pidfd, std::function<void(bool)> handler) {
     if (!error) return descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, std::move(on_wake));
     // No more epoll watches to be had (epoll_ctl(2)), say: poll instead.
   }
-  timer_.expires_after(std::max(delay_, std::chrono::milliseconds(1)));
-  timer_.async_wait(std::move(on_wake));
+  if (!timer_) timer_.emplace(descriptor_.get_executor());
+  timer_->expires_after(std::max(delay_, std::chrono::milliseconds(1)));
+  timer_->async_wait(std::move(on_wake));
 }
 
 void exit_watch::too_early(int pidfd) noexcept {
@@ -33,13 +34,13 @@ void exit_watch::too_early(int pidfd) noexcept {
 void exit_watch::cancel() {
   asio::error_code ignored;
   if (descriptor_.is_open()) descriptor_.cancel(ignored);
-  timer_.cancel();
+  if (timer_) timer_->cancel();
 }
 
 void exit_watch::stop() noexcept {
   try {
     if (descriptor_.is_open()) descriptor_.release();
-    timer_.cancel();
+    if (timer_) timer_->cancel();
   } catch (...) {
     // Neither has a failure that could be met here (Asio documents them as for Windows).
   }

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 
 namespace coproc::os {
 
@@ -37,8 +38,8 @@ public:
 
 private:
   asio::posix::stream_descriptor descriptor_;
-  asio::steady_timer timer_;
-  std::chrono::milliseconds delay_{0}; // 0: the pidfd has not been readable yet
+  std::optional<asio::steady_timer> timer_; // most children need none
+  std::chrono::milliseconds delay_{0};      // 0: the pidfd has not been readable yet
 };
 
 } // namespace coproc::os

@@ -65,7 +65,7 @@ COPROC_BOTH_SIDES long start_with_clone3(child_plan& plan, clone3_args& args) no
 /// What vfork(2) is made of. Not libc's: thread sanitizer turns that into a fork, whose memory is not shared.
 COPROC_BOTH_SIDES long start_with_vfork(child_plan& plan) noexcept {
   long result;
-  COPROC_INLINE_SYSCALL(result, SYS_clone, CLONE_VM | CLONE_VFORK, 0);
+  COPROC_INLINE_SYSCALL(result, SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_FILES, 0);
   if (result == 0) set_up_and_exec(plan);
   return result;
 }
@@ -114,7 +114,7 @@ birth start(child_plan& plan) {
   if (use_pidfd) {
     int pidfd = -1;
     clone3_args args{};
-    args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+    args.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD;
     args.pidfd = reinterpret_cast<unsigned long>(&pidfd);
     int injected = injected_error(call::clone3);
     long pid = injected ? -injected : start_with_clone3(plan, args);
@@ -234,7 +234,8 @@ launched launch(const launch_plan& plan) {
   child.nice = plan.nice ? &*plan.nice : nullptr;
   child.umask = plan.umask ? &*plan.umask : nullptr;
   child.user = plan.user ? user : nullptr;
-  child.host_pid = ::getpid();
+  child.host_pid = plan.die_with_parent ? ::getpid() : 0;
+  child.first_realtime_signal = SIGRTMIN;
   child.own_session = plan.group == group_mode::session;
   child.own_group = plan.group == group_mode::own;
   child.die_with_parent = plan.die_with_parent;

@@ -86,8 +86,9 @@ asio::awaitable<maybe_status> suspend_until_exit(std::shared_ptr<child_state> st
 asio::awaitable<maybe_status> wait_for(std::shared_ptr<child_state> state, std::optional<duration> limit) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_use(executor);
-  std::optional<os::exit_record> record = state->look();
   bool over = limit && *limit <= duration::zero();
+  // Whoever waits learns of the end from the loop; a look here would be a system call more for each child.
+  std::optional<os::exit_record> record = over ? state->look() : state->record();
   if (record || over) {
     if (state->breathing.due()) co_await pass_through_loop();
     if (record) co_return record->status;

@@ -211,7 +211,7 @@ void hand_over(child_state& state, streams& ends, const asio::any_io_executor& e
 
 std::shared_ptr<child_state> start(const asio::any_io_executor& executor, command program,
                                    const start_defaults& defaults) {
-  const command_spec& spec = access::spec(program);
+  const command_spec& spec = access::spec(program); // stays where it is when the command is moved
   const stdio& in = chosen(spec.in, defaults.in);
 
   streams ends(spec.program);
@@ -244,7 +244,7 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
   if (defaults.timeout && (!timeout || *defaults.timeout < *timeout)) timeout = defaults.timeout;
 
   // All that can fail for want of memory comes before the process is there.
-  auto state = std::make_shared<child_state>(executor, program, plan.group != group_mode::inherit, timeout);
+  auto state = std::make_shared<child_state>(executor, std::move(program), plan.group != group_mode::inherit, timeout);
   hand_over(*state, ends, executor, in);
   state->adopt(os::launch(plan));
   return state;
