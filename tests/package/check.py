@@ -125,7 +125,7 @@ def use_cmake(scratch, prefix, kinds):
 def use_meson(scratch):
     folder = new_folder(scratch, "meson-subproject")
     (folder / "meson.build").write_text(
-        readme_block("meson") + "executable('check', 'app.cpp', 'version.cpp', dependencies: dependency('coproc'))\n")
+        readme_block("meson") + "executable('check', 'app.cpp', 'version.cpp', dependencies: coproc)\n")
     (folder / "subprojects").mkdir()
     (folder / "subprojects/coproc").symlink_to(source_root)
     # Unoptimised, for speed.
