@@ -160,9 +160,12 @@ COPROC_CHILD_SIDE void set_up_signals(const child_plan& plan) noexcept {
   // exec resets handlers by itself, but a signal that comes between the unblocking and the exec would run the
   // host's handler in the host's memory; and what the host ignores would stay ignored.
   unsigned long action[8] = {}; // the kernel's sigaction, all zero: SIG_DFL, no flags
-  for (int number = 1; number < _NSIG; ++number)
-    if (number != SIGKILL && number != SIGSTOP)
-      ::syscall(SYS_rt_sigaction, number, action, nullptr, _NSIG / 8);
+  for (int number = 1; number < _NSIG; ++number) {
+    // Those between the standard and the real-time signals are libc's own, which ignores none of them.
+    bool settable =
+        number != SIGKILL && number != SIGSTOP && (number < 32 || number >= plan.first_realtime_signal);
+    if (settable) ::syscall(SYS_rt_sigaction, number, action, nullptr, _NSIG / 8);
+  }
   unsigned long none[_NSIG / 8 / sizeof(unsigned long)] = {};
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, nullptr, _NSIG / 8);
 }
