@@ -80,8 +80,9 @@ asio::awaitable<permit> semaphore_state::acquire(std::shared_ptr<semaphore_state
   state->bind(executor, "semaphore");
   if (state->breathing_.due()) co_await pass_through_loop();
   if (std::optional<permit> free = state->try_take()) co_return std::move(*free);
-  co_return co_await suspend<permit>(
-      [state](suspension<permit> waiter) { state->enqueue(std::move(waiter)); });
+  // Named, since g++ 12 destroys a closure twice that is a temporary in a co_await expression.
+  auto enqueue = [state](suspension<permit> waiter) { state->enqueue(std::move(waiter)); };
+  co_return co_await suspend<permit>(std::move(enqueue));
 }
 
 } // namespace detail

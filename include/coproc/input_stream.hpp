@@ -43,7 +43,8 @@ public:
   /// **Cancellation**: terminal; the child may have got a part of @p bytes.
   asio::awaitable<void> write(std::string_view bytes);
 
-  /// Asio's AsyncWriteStream. **Cancellation**: terminal, partial and total; nothing has been written.
+  /// Asio's AsyncWriteStream. Completes with `asio::error::already_started` if a write is under way.
+  /// **Cancellation**: terminal, partial and total; nothing has been written.
   template <class ConstBufferSequence, class CompletionToken>
   auto async_write_some(const ConstBufferSequence& buffers, CompletionToken&& token) {
     return asio::async_initiate<CompletionToken, void(asio::error_code, std::size_t)>(

@@ -68,7 +68,8 @@ public:
   /// it.
   asio::awaitable<std::string> read_all();
 
-  /// Asio's AsyncReadStream. Completes with `asio::error::eof` at the end of the stream.
+  /// Asio's AsyncReadStream. Completes with `asio::error::eof` at the end of the stream, and with
+  /// `asio::error::already_started` if a read is under way.
   template <class MutableBufferSequence, class CompletionToken>
   auto async_read_some(const MutableBufferSequence& buffers, CompletionToken&& token) {
     return asio::async_initiate<CompletionToken, void(asio::error_code, std::size_t)>(

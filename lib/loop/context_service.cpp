@@ -27,7 +27,8 @@ context_object::~context_object() {
 
 void context_object::bind(const asio::any_io_executor& executor, const char* what) {
   asio::execution_context& context = context_of(executor);
-  if (context_ && context_ != &context)
+  // A new context can have the address of one that has ended.
+  if (context_ && (context_ != &context || !service_))
     throw std::logic_error(std::string(what) +
                            " is used on another execution context than the one it is bound to");
   if (context_) return;

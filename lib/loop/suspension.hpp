@@ -71,7 +71,12 @@ private:
 template <class T, class Start>
 asio::awaitable<T> suspend(Start start) {
   return asio::async_initiate<const asio::use_awaitable_t<>, typename suspension<T>::signature>(
-      [start = std::move(start)](auto handler) mutable { start(suspension<T>(std::move(handler))); },
+      [start = std::move(start)](auto handler) mutable {
+        // This closure lives in the frame of the coroutine that it suspends: what it owned would keep that
+        // alive, and could be destroyed while it runs, by another thread that resumes the coroutine.
+        Start once = std::move(start);
+        once(suspension<T>(std::move(handler)));
+      },
       asio::use_awaitable);
 }
 

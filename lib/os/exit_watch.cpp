@@ -17,9 +17,11 @@ void exit_watch::wait(int pidfd, std::function<void(bool)> handler) {
   if (pidfd >= 0 && delay_.count() == 0) {
     asio::error_code error;
     if (!descriptor_.is_open()) descriptor_.assign(pidfd, error);
+    polling_ = static_cast<bool>(error);
     if (!error) return descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, std::move(on_wake));
     // No more epoll watches to be had (epoll_ctl(2)), say: poll instead.
   }
+  polling_ = true;
   if (!timer_) timer_.emplace(descriptor_.get_executor());
   timer_->expires_after(std::max(delay_, std::chrono::milliseconds(1)));
   timer_->async_wait(std::move(on_wake));
@@ -27,8 +29,8 @@ void exit_watch::wait(int pidfd, std::function<void(bool)> handler) {
 
 void exit_watch::too_early(int pidfd) noexcept {
   pollfd ended{pidfd, POLLIN, 0};
-  if (pidfd >= 0 && ::poll(&ended, 1, 0) == 0) return; // a stray wake-up
-  delay_ = std::clamp(delay_ * 3 / 2, std::chrono::milliseconds(1), std::chrono::milliseconds(50));
+  if (!polling_ && ::poll(&ended, 1, 0) == 0) return; // a stray wake-up
+  delay_ = std::clamp(delay_ * 2, std::chrono::milliseconds(1), std::chrono::milliseconds(50));
 }
 
 void exit_watch::cancel() {

@@ -39,6 +39,7 @@ public:
 private:
   asio::posix::stream_descriptor descriptor_;
   std::optional<asio::steady_timer> timer_; // most children need none
+  bool polling_ = false;                    // the last wait was for the timer
   std::chrono::milliseconds delay_{0};      // 0: the pidfd has not been readable yet
 };
 

@@ -25,4 +25,9 @@ private:
   int fd_ = -1;
 };
 
+/// @returns @p fd, or a duplicate of it above 2 (close-on-exec) in its place; @p fd as it is if there is none
+/// left. In a host without its standard streams a new descriptor gets one of their numbers, and a child that
+/// inherits them would get it.
+unique_fd above_standard_streams(unique_fd fd) noexcept;
+
 } // namespace coproc::os

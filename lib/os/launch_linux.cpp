@@ -246,7 +246,7 @@ launched launch(const launch_plan& plan) {
     throw_errno(static_cast<int>(-born.pid), "spawn '" + plan.program + "': cannot create a process");
   if (!born.pidfd) born.pidfd = open_pidfd(born.pid);
 
-  launched result{static_cast<int>(born.pid), std::move(born.pidfd)};
+  launched result{static_cast<int>(born.pid), above_standard_streams(std::move(born.pidfd))};
   if (child.error != 0) {
     // It is exiting at this moment; a tracer can delay that, and the reaper does not wait.
     if (!reap_soon(result.pid, result.pidfd.get())) reap_later(std::move(result));

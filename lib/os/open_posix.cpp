@@ -22,7 +22,7 @@ unique_fd open_file(const std::string& path, int flags, const std::string& blame
   if (!file) throw_errno(errno, what);
   if (::fstat(file.get(), &info) == 0 && S_ISFIFO(info.st_mode)) throw_errno(EINVAL, what + ", a FIFO");
   ::fcntl(file.get(), F_SETFL, flags & O_APPEND);
-  return file;
+  return above_standard_streams(std::move(file));
 }
 
 } // namespace
@@ -39,7 +39,7 @@ unique_fd open_null(bool for_reading, const std::string& blame) {
   if (int error = injected_error(call::open)) throw_errno(error, blame);
   unique_fd file(::open("/dev/null", (for_reading ? O_RDONLY : O_WRONLY) | O_CLOEXEC));
   if (!file) throw_errno(errno, blame);
-  return file;
+  return above_standard_streams(std::move(file));
 }
 
 void require_open(int fd, const std::string& blame) {

@@ -20,11 +20,17 @@ void unique_fd::reset(int fd) noexcept {
   fd_ = fd;
 }
 
+unique_fd above_standard_streams(unique_fd fd) noexcept {
+  if (fd.get() < 0 || fd.get() > 2) return fd;
+  unique_fd higher(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
+  return higher ? std::move(higher) : std::move(fd);
+}
+
 pipe_ends make_pipe_between(const char* what) {
   int ends[2];
   if (int error = injected_error(call::pipe)) throw_errno(error, what);
   if (::pipe2(ends, O_CLOEXEC) < 0) throw_errno(errno, what);
-  return {unique_fd(ends[0]), unique_fd(ends[1])};
+  return {above_standard_streams(unique_fd(ends[0])), above_standard_streams(unique_fd(ends[1]))};
 }
 
 pipe_ends make_pipe(host_end end, const char* what) {

@@ -2,35 +2,55 @@
 // memory which is about to be overwritten costs more than the read itself.
 #include "program/byte_buffer.hpp"
 
+#include "os/memory.hpp"
+
 #include <algorithm>
 #include <utility>
 #include <version>
 
 namespace coproc::detail {
 
+namespace {
+
+constexpr std::size_t mebibyte = std::size_t(1) << 20;
+
+/// Copies cost more than address space: where malloc maps memory page by page, what is not touched costs
+/// nothing. So large buffers grow by four; huge ones by two again, lest the kernel refuse to overcommit.
+std::size_t grown(std::size_t capacity) {
+  return capacity >= mebibyte && capacity <= 64 * mebibyte ? capacity * 4 : capacity * 2;
+}
+
+std::string uninitialized(std::size_t size) {
+  std::string memory;
+#ifdef __cpp_lib_string_resize_and_overwrite
+  memory.resize_and_overwrite(size, [](char*, std::size_t all) { return all; });
+#else
+  memory.resize(size);
+#endif
+  return memory;
+}
+
+} // namespace
+
 char* byte_buffer::prepare(std::size_t least) {
   if (room() >= least) return storage_.data() + end_;
-  if (begin_ != 0) {
-    // Worth it if it makes enough room, and moves less than what has been consumed.
-    if (begin_ >= size() && storage_.size() - size() >= least) {
-      std::memmove(storage_.data(), data(), size());
-      end_ = size();
-      begin_ = 0;
-      return storage_.data() + end_;
-    }
+  // Moving to the front is worth it if that makes enough room, and moves less than what has been consumed.
+  if (begin_ >= size() && storage_.size() - size() >= least) {
+    std::memmove(storage_.data(), data(), size());
+  } else {
+    std::string larger = uninitialized(std::max(size() + least, grown(storage_.size())));
+    os::expect_to_be_filled(larger.data(), larger.size());
+    std::memcpy(larger.data(), data(), size());
+    storage_ = std::move(larger);
   }
-  const std::size_t wanted = std::max(end_ + least, storage_.size() * 2);
-#ifdef __cpp_lib_string_resize_and_overwrite
-  storage_.resize_and_overwrite(wanted, [](char*, std::size_t size) { return size; });
-#else
-  storage_.resize(wanted);
-#endif
+  end_ = size();
+  begin_ = 0;
   return storage_.data() + end_;
 }
 
 std::string byte_buffer::take() {
   std::string result;
-  if (size() * 2 >= storage_.capacity()) {
+  if (size() >= mebibyte || size() * 2 >= storage_.capacity()) {
     storage_.resize(end_);
     storage_.erase(0, begin_);
     result = std::move(storage_);

@@ -32,7 +32,8 @@ public:
     if (size < this->size()) end_ = begin_ + size;
   }
 
-  /// @returns all bytes, and is empty. A result that fills less than half of the memory is copied into less.
+  /// @returns all bytes, and is empty. A small result that fills less than half of the memory is copied into
+  /// less.
   std::string take();
 
 private:

@@ -46,7 +46,10 @@ public:
 
 private:
   void on_exit() override {
-    if (auto waiter = finish()) waiter->complete(child_->record()->status);
+    auto waiter = finish();
+    if (!waiter) return;
+    child_->remove_observer(*this);
+    waiter->complete(child_->record()->status);
   }
 
   void on_abandoned() override {
@@ -113,18 +116,16 @@ asio::awaitable<exit_status> stop(std::shared_ptr<child_state> state, stop_polic
 asio::awaitable<completed> communicate(std::shared_ptr<child_state> state, std::string input) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_use(executor);
-  if (!input.empty()) {
-    const std::shared_ptr<input_state>& pipe = access::state_of(state->in);
-    if (!pipe || !pipe->is_open())
-      throw std::invalid_argument("communicate: stdin of '" + state->program().to_string() +
-                                  "' is no open pipe that could take the input");
-    pipe->require_idle("write");
-    pipe->enqueue(std::move(input));
-  }
   std::string command = state->program().to_string();
+  std::shared_ptr<input_state> pipe = access::state_of(state->in);
+  if (!input.empty() && (!pipe || !pipe->is_open()))
+    throw std::invalid_argument("communicate: stdin of '" + command +
+                                "' is no open pipe that could take the input");
   std::vector<std::shared_ptr<child_state>> children;
   children.push_back(std::move(state));
-  exchange_result result = co_await follow(std::move(children), exchange::on_cancel::leave);
+  auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::leave);
+  if (!input.empty()) pipe->enqueue(std::move(input)); // now that no other operation is in the way
+  exchange_result result = co_await follow(std::move(operation));
   throw_unless_ended(result, command);
   co_return std::move(result.done);
 }

@@ -55,6 +55,7 @@ void child_state::check_use(const asio::any_io_executor& executor) {
 
 std::optional<os::exit_record> child_state::look() {
   lock_type lock(mutex_);
+  if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
   return look_locked(lock);
 }
 
@@ -76,10 +77,9 @@ std::optional<duration> child_state::timed_out() const {
 
 bool child_state::add_observer(std::shared_ptr<exit_observer> observer) {
   lock_type lock(mutex_);
-  if (record_) return false;
   observers_.push_back(std::move(observer));
   arm(lock);
-  return true;
+  return !record_;
 }
 
 void child_state::remove_observer(const exit_observer& observer) {
@@ -127,7 +127,7 @@ std::optional<os::exit_record> child_state::look_locked(lock_type& lock) {
   stage_ = stage::ended;
   let_go_of_loop();
   pidfd_.reset();
-  auto observers = std::exchange(observers_, {});
+  auto observers = observers_;
   lock.unlock();
   for (const auto& observer : observers) observer->on_exit();
   return record;
@@ -142,7 +142,8 @@ void child_state::let_go_of_loop() {
 
 int child_state::send_signal(int number) {
   lock_type lock(mutex_);
-  if (record_ || pid_ <= 0 || stage_ == stage::detached) return number < 0 || number >= NSIG ? EINVAL : 0;
+  if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
+  if (record_ || pid_ <= 0) return number < 0 || number >= NSIG ? EINVAL : 0;
   int error = os::signal_process(pid_, pidfd_.get(), number);
   return error == ESRCH ? 0 : error;
 }

@@ -71,7 +71,8 @@ public:
   /// @returns the timeout, if it is over and the child was running then.
   std::optional<duration> timed_out() const;
 
-  /// To be told of the end. @returns false if it has come already; the observer will not be called then.
+  /// To be told of the end, and of the loss of the handle, until it is removed. @returns false if the end has
+  /// come already; on_exit() will not be called then.
   bool add_observer(std::shared_ptr<exit_observer> observer);
   void remove_observer(const exit_observer& observer);
 

@@ -36,7 +36,7 @@ void check_not_negative(duration d, const char* what) {
 command::command(start_with, std::string program) : spec_(std::make_unique<command_spec>()) {
   if (program.empty()) throw std::invalid_argument("command: the program is empty");
   refuse_nul(program, "command: the program");
-  spec_->program = std::move(program);
+  access::spec(*this).program = std::move(program);
 }
 
 command command::shell(std::string line) { return command("/bin/sh", "-c", std::move(line)); }
@@ -61,9 +61,9 @@ command& command::operator=(command&&) noexcept = default;
 command::~command() = default;
 
 void command::add_argument(std::string value) {
-  refuse_nul(value,
-             "command '" + spec_->program + "': argument " + std::to_string(spec_->arguments.size() + 1));
-  spec_->arguments.push_back(std::move(value));
+  refuse_nul(value, "command '" + access::spec(*this).program + "': argument " +
+                        std::to_string(access::spec(*this).arguments.size() + 1));
+  access::spec(*this).arguments.push_back(std::move(value));
 }
 
 command& command::arg(std::string value) & {
@@ -74,28 +74,29 @@ command& command::arg(std::string value) & {
 command& command::cwd(std::filesystem::path directory) & {
   std::string name = directory.string();
   if (name.empty())
-    throw std::invalid_argument("command '" + spec_->program + "': the working directory is empty");
-  refuse_nul(name, "command '" + spec_->program + "': the working directory");
-  spec_->cwd = std::move(name);
+    throw std::invalid_argument("command '" + access::spec(*this).program +
+                                "': the working directory is empty");
+  refuse_nul(name, "command '" + access::spec(*this).program + "': the working directory");
+  access::spec(*this).cwd = std::move(name);
   return *this;
 }
 
 command& command::env(std::string key, std::string value) & {
   check_key(key);
   refuse_nul(value, "command: the value of environment variable '" + key + "',");
-  spec_->env.emplace_back(std::move(key), std::move(value));
+  access::spec(*this).env.emplace_back(std::move(key), std::move(value));
   return *this;
 }
 
 command& command::unset_env(std::string key) & {
   check_key(key);
-  spec_->env.emplace_back(std::move(key), std::nullopt);
+  access::spec(*this).env.emplace_back(std::move(key), std::nullopt);
   return *this;
 }
 
 command& command::clear_env() & {
-  spec_->clear_env = true;
-  spec_->env.clear();
+  access::spec(*this).clear_env = true;
+  access::spec(*this).env.clear();
   return *this;
 }
 
@@ -106,7 +107,7 @@ command& command::in(stdio s) & {
   case stdio::kind::append:
     throw std::invalid_argument("command::in: stdio::append() is for outputs");
   default:
-    spec_->in = std::move(s);
+    access::spec(*this).in = std::move(s);
   }
   return *this;
 }
@@ -116,14 +117,14 @@ command& command::out(stdio s) & {
     throw std::invalid_argument("command::out: stdio::merge() is for stderr alone");
   if (s.kind_ == stdio::kind::bytes)
     throw std::invalid_argument("command::out: stdio::bytes() is for stdin alone");
-  spec_->out = std::move(s);
+  access::spec(*this).out = std::move(s);
   return *this;
 }
 
 command& command::err(stdio s) & {
   if (s.kind_ == stdio::kind::bytes)
     throw std::invalid_argument("command::err: stdio::bytes() is for stdin alone");
-  spec_->err = std::move(s);
+  access::spec(*this).err = std::move(s);
   return *this;
 }
 
@@ -131,79 +132,83 @@ command& command::input(std::string bytes) & { return in(stdio::bytes(std::move(
 
 command& command::timeout(duration d) & {
   check_not_negative(d, "the timeout");
-  spec_->timeout = d;
+  access::spec(*this).timeout = d;
   return *this;
 }
 
 command& command::stop(stop_policy policy) & {
-  spec_->stop = policy;
+  access::spec(*this).stop = policy;
   return *this;
 }
 
 command& command::check() & {
-  spec_->check = true;
+  access::spec(*this).check = true;
   return *this;
 }
 
 command& command::max_output(std::size_t bytes) & {
-  spec_->max_output = bytes;
+  access::spec(*this).max_output = bytes;
   return *this;
 }
 
 command& command::drain_grace(duration d) & {
   check_not_negative(d, "the drain grace");
-  spec_->drain_grace = d;
+  access::spec(*this).drain_grace = d;
   return *this;
 }
 
 command& command::process_group(group_mode mode) & {
-  spec_->group = mode;
+  access::spec(*this).group = mode;
   return *this;
 }
 
 command& command::die_with_parent() & {
-  spec_->die_with_parent = true;
+  access::spec(*this).die_with_parent = true;
   return *this;
 }
 
 command& command::inherit_fd(int descriptor) & {
   if (descriptor < 0)
-    throw std::invalid_argument("command '" + spec_->program + "': cannot inherit descriptor " +
+    throw std::invalid_argument("command '" + access::spec(*this).program + "': cannot inherit descriptor " +
                                 std::to_string(descriptor));
-  spec_->inherited.push_back(descriptor);
+  access::spec(*this).inherited.push_back(descriptor);
   return *this;
 }
 
 command& command::limit(resource which, std::uint64_t soft, std::uint64_t hard) & {
   if (soft > hard)
-    throw std::invalid_argument("command '" + spec_->program + "': a soft limit of " + std::to_string(soft) +
-                                " is above its hard limit, " + std::to_string(hard));
-  spec_->limits.push_back({which, soft, hard});
+    throw std::invalid_argument("command '" + access::spec(*this).program + "': a soft limit of " +
+                                std::to_string(soft) + " is above its hard limit, " + std::to_string(hard));
+  access::spec(*this).limits.push_back({which, soft, hard});
   return *this;
 }
 
 command& command::nice(int increment) & {
-  spec_->nice = increment;
+  access::spec(*this).nice = increment;
   return *this;
 }
 
 command& command::umask(unsigned mode) & {
   if (mode > 0777)
-    throw std::invalid_argument("command '" + spec_->program + "': the umask " + std::to_string(mode) +
-                                " has more than the nine permission bits");
-  spec_->umask = mode;
+    throw std::invalid_argument("command '" + access::spec(*this).program + "': the umask " +
+                                std::to_string(mode) + " has more than the nine permission bits");
+  access::spec(*this).umask = mode;
   return *this;
 }
 
 command& command::user(unsigned uid, unsigned gid) & {
-  spec_->user = {uid, gid};
+  // To the kernel -1 means "no change", setresuid(2): the answer of a failed look-up must not run as root.
+  if (uid == unsigned(-1) || gid == unsigned(-1))
+    throw std::invalid_argument("command '" + access::spec(*this).program + "': -1 is no user or group");
+  access::spec(*this).user = {uid, gid};
   return *this;
 }
 
 std::string command::to_string() const {
   if (!spec_) return {};
-  std::string result = detail::shell_quoted(spec_->program);
-  for (const std::string& argument : spec_->arguments) result += ' ' + detail::shell_quoted(argument);
+  std::string result = detail::shell_quoted(access::spec(*this).program);
+  for (const std::string& argument : access::spec(*this).arguments)
+    result += ' ' + detail::shell_quoted(argument);
   return result;
 }
 

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,8 +49,11 @@ struct command_spec {
 struct access {
   using kind = stdio::kind;
 
-  static command_spec& spec(command& c) { return *c.spec_; }
-  static const command_spec& spec(const command& c) { return *c.spec_; }
+  /// @throws std::logic_error if it was moved from.
+  static command_spec& spec(const command& c) {
+    if (!c.spec_) throw std::logic_error("command: it was moved from");
+    return *c.spec_;
+  }
   static stdio unset() { return stdio(); }
   static kind kind_of(const stdio& s) { return s.kind_; }
   static int fd_of(const stdio& s) { return s.fd_; }

@@ -10,6 +10,8 @@ namespace coproc::detail {
 
 namespace {
 
+constexpr std::size_t chunk = std::size_t(1) << 20;
+
 void add(resource_usage& sum, const resource_usage& other) {
   sum.user += other.user;
   sum.system += other.system;
@@ -84,7 +86,9 @@ void exchange::cancel(asio::cancellation_type_t type) {
   if (!waiter_ || type == asio::cancellation_type::none) return;
   if (policy_ == on_cancel::leave) return fail(lock, aborted());
   if ((type & asio::cancellation_type::terminal) == asio::cancellation_type::none) return;
-  if (std::exchange(stopping_, true)) {
+  const bool again = std::exchange(stopping_, true);
+  if (all_exited_) return fail(lock, aborted()); // what is left is a stream that a grandchild holds open
+  if (again) {
     for (const auto& child : children_) child->kill_now();
   } else {
     stop_all();
@@ -117,9 +121,10 @@ void exchange::read(drain& from, lock_type& lock) {
       from.ended = true;
       return;
     }
-    // One more byte than may be kept shows that there is more.
+    // One more byte than may be kept shows that there is more; when that is known, the rest is dropped in
+    // large pieces.
     std::size_t room = from.most - std::min(from.most, from.stream->buffer.size());
-    std::size_t most = room < (std::size_t(1) << 20) ? room + 1 : std::size_t(1) << 20;
+    std::size_t most = over_limit_ ? std::max(room, os::default_capacity) : room < chunk ? room + 1 : chunk;
     os::transfer result = from.stream->fill(most);
     if (result.error == EAGAIN) break;
     if (result.error != 0) {
@@ -225,7 +230,6 @@ void exchange::fail(lock_type& lock, std::exception_ptr error) {
   suspension<exchange_result> waiter = std::move(*waiter_);
   waiter_.reset();
   lock.unlock();
-  for (const auto& child : children_) child->remove_observer(*this);
   waiter.fail(std::move(error));
 }
 
@@ -240,6 +244,7 @@ void exchange::let_go() {
     input_turn_.reset();
   }
   drain_grace_.reset();
+  for (const auto& child : children_) child->remove_observer(*this);
 }
 
 exchange_result exchange::collect() {

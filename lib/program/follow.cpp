@@ -11,10 +11,7 @@
 
 namespace coproc::detail {
 
-asio::awaitable<exchange_result> follow(std::vector<std::shared_ptr<child_state>> children,
-                                        exchange::on_cancel policy) {
-  // Before the suspension, so that what it throws is thrown here.
-  auto operation = std::make_shared<exchange>(std::move(children), policy);
+asio::awaitable<exchange_result> follow(std::shared_ptr<exchange> operation) {
   return suspend<exchange_result>([operation = std::move(operation)](suspension<exchange_result> waiter) {
     operation->start(std::move(waiter));
   });
@@ -72,7 +69,8 @@ asio::awaitable<completed> run_to_end(command program, start_defaults defaults, 
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   std::vector<std::shared_ptr<child_state>> children;
   children.push_back(start(executor, program, defaults));
-  exchange_result result = co_await follow(std::move(children), exchange::on_cancel::stop);
+  auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::stop);
+  exchange_result result = co_await follow(std::move(operation));
   bool checked = check == checking::always || access::spec(program).check;
   co_return conclude(std::move(result), program.to_string(), checked);
 }
@@ -83,7 +81,8 @@ asio::awaitable<completed> run_to_end(pipeline stages, start_defaults defaults, 
   bool checked = check == checking::always || access::check_of(stages);
   for (const command& stage : stages.stages()) checked = checked || access::spec(stage).check;
   std::vector<std::shared_ptr<child_state>> children = start_all(executor, stages, defaults);
-  exchange_result result = co_await follow(std::move(children), exchange::on_cancel::stop);
+  auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::stop);
+  exchange_result result = co_await follow(std::move(operation));
   co_return conclude(std::move(result), stages.to_string(), checked);
 }
 

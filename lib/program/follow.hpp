@@ -7,9 +7,8 @@
 
 namespace coproc::detail {
 
-/// Awaits the exchange with @p children.
-asio::awaitable<exchange_result> follow(std::vector<std::shared_ptr<child_state>> children,
-                                        exchange::on_cancel policy);
+/// Awaits an exchange.
+asio::awaitable<exchange_result> follow(std::shared_ptr<exchange> operation);
 
 enum class checking { as_command_says, always };
 

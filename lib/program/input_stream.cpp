@@ -55,6 +55,7 @@ void go_on(write_operation operation) {
   os::transfer result = state.send(operation.from.data(), operation.from.size());
   if (result.error == 0) return operation.done({}, result.size);
   if (result.error != EAGAIN) return operation.done(os::errno_code(result.error), 0);
+  if (asio::error_code error = state.join_loop()) return operation.done(os::portable(error), 0);
   asio::any_io_executor executor = operation.done.executor();
   asio::cancellation_slot slot = operation.done.slot();
   auto on_ready = [operation = std::move(operation)](asio::error_code error) mutable {
@@ -105,7 +106,9 @@ void input_state::feed_in_background() {
 
 void async_write_some(const std::shared_ptr<input_state>& state, asio::const_buffer from,
                       io_completion done) {
-  write_operation operation{require(state), stream_end::turn(*state, "write"), from, std::move(done)};
+  // An exception would leave the initiation, which an awaiting coroutine does not survive.
+  if (state->is_busy()) return done(asio::error::already_started, 0);
+  write_operation operation{state, stream_end::turn(*state, "write"), from, std::move(done)};
   if (from.size() == 0) return operation.done({}, 0);
   if (!state->is_open()) return operation.done(os::errno_code(EBADF), 0);
   go_on(std::move(operation));

@@ -27,7 +27,7 @@ std::shared_ptr<output_state> require(const std::shared_ptr<output_state>& state
 
 std::size_t copy_out(output_state& state, asio::mutable_buffer to) {
   std::size_t size = std::min(to.size(), state.buffer.size());
-  std::memcpy(to.data(), state.buffer.data(), size);
+  if (size != 0) std::memcpy(to.data(), state.buffer.data(), size);
   state.buffer.consume(size);
   state.forget_scan();
   return size;
@@ -164,6 +164,7 @@ void go_on(read_operation operation) {
     return operation.done(error, result.size);
   }
   if (result.error != EAGAIN) return operation.done(os::errno_code(result.error), 0);
+  if (asio::error_code error = state.join_loop()) return operation.done(os::portable(error), 0);
   asio::any_io_executor executor = operation.done.executor();
   asio::cancellation_slot slot = operation.done.slot();
   auto on_ready = [operation = std::move(operation)](asio::error_code error) mutable {
@@ -178,7 +179,9 @@ void go_on(read_operation operation) {
 
 void async_read_some(const std::shared_ptr<output_state>& state, asio::mutable_buffer to,
                      io_completion done) {
-  read_operation operation{require(state), stream_end::turn(*state, "read"), to, std::move(done)};
+  // An exception would leave the initiation, which an awaiting coroutine does not survive.
+  if (state->is_busy()) return done(asio::error::already_started, 0);
+  read_operation operation{state, stream_end::turn(*state, "read"), to, std::move(done)};
   if (!state->buffer.empty()) return operation.done({}, copy_out(*state, to));
   if (to.size() == 0) return operation.done({}, 0);
   if (state->at_end) return operation.done(asio::error::eof, 0);

@@ -244,7 +244,8 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
   if (defaults.timeout && (!timeout || *defaults.timeout < *timeout)) timeout = defaults.timeout;
 
   // All that can fail for want of memory comes before the process is there.
-  auto state = std::make_shared<child_state>(executor, std::move(program), plan.group != group_mode::inherit, timeout);
+  auto state =
+      std::make_shared<child_state>(executor, std::move(program), plan.group != group_mode::inherit, timeout);
   hand_over(*state, ends, executor, in);
   state->adopt(os::launch(plan));
   return state;

@@ -54,14 +54,19 @@ public:
     if (descriptor_ && descriptor_->is_open()) descriptor_->cancel(ignored);
   }
 
+  /// Makes the descriptor known to the loop, if it is not yet. @returns an error when that fails
+  /// (epoll_ctl(2)).
+  asio::error_code join_loop() {
+    asio::error_code error;
+    if (!descriptor_->is_open()) descriptor_->assign(fd_.get(), error);
+    return error;
+  }
+
   /// Waits until a transfer may succeed.
+  /// @throws std::system_error if join_loop() fails.
   template <class Token>
   auto async_wait(wait_type type, Token&& token) {
-    if (!descriptor_->is_open()) {
-      asio::error_code error;
-      descriptor_->assign(fd_.get(), error);
-      if (error) throw std::system_error(os::portable(error), what_);
-    }
+    if (asio::error_code error = join_loop()) throw std::system_error(os::portable(error), what_);
     return descriptor_->async_wait(type, std::forward<Token>(token));
   }
 
@@ -84,6 +89,8 @@ public:
   private:
     stream_end* stream_;
   };
+
+  bool is_busy() const noexcept { return busy_; }
 
   /// @throws std::logic_error if an operation is under way.
   void require_idle(const char* verb) const {
