@@ -25,8 +25,8 @@ outcome lines_memchr(const workload&);
 outcome lines_getline(const workload&);
 /// Asio's async_read_until with a string.
 outcome lines_read_until(const workload&);
-/// No lines at all: awaits as many coroutines that return a constant line. What any read_line that is an
-/// awaitable has to pay.
+/// No program and no pipe: awaits as many coroutines that hand out a copy of one line in memory. What any
+/// read_line that is an awaitable has to pay before it has found a line.
 outcome lines_nothing(const workload&);
 
 /// A poll() loop over two pipes, with a buffer that realloc grows. @param pipe_size as F_SETPIPE_SZ, 0:
