@@ -31,9 +31,9 @@ asio::awaitable<std::vector<file>> list_files(std::string directory, crew& crew,
     files.push_back(parse(record));
     progress.listed(files.size());
   };
-  coproc::command find = tool("find", directory, "-type", "f", "-readable", "-printf", "%s %p\\0");
-  // It fails if there is a directory that it can't enter: it says so on our stderr, and the tour goes without
-  // it.
+  coproc::command find = tool("find", "-H", directory, "-type", "f", "-readable", "-printf", "%s %p\\0");
+  // -H: the directory may be named by a symbolic link. find fails if there is a directory that it can't
+  // enter: it says so on our stderr, and the tour goes without it.
   co_await crew.stream("find", find, '\0', take);
   co_return files;
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t listed = 5; // of the largest and of the most included files: head -n 5
 
-const std::string find_files = "find \"$1\" -type f -readable ";
+const std::string find_files = "find -H \"$1\" -type f -readable ";
 const std::string each_file = find_files + "-print0 | xargs -0 -r ";
 
 std::string first(std::size_t count, const char* head) { return head + std::to_string(count); }

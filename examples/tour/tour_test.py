@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import uuid
 
@@ -59,7 +60,12 @@ class Tour(unittest.TestCase):
         self.environment = {**os.environ, name: value}
 
     def tearDown(self):
-        self.assertEqual(self.survivors(), [], "left behind")
+        # Programs have been reaped when the tour ends; what they started in turn has been killed, and may take a
+        # moment to go.
+        deadline = time.monotonic() + 10
+        while (left := self.survivors()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(left, [], "left behind")
 
     def survivors(self):
         found = []
@@ -143,7 +149,7 @@ class Tour(unittest.TestCase):
         make_tree(self.tree)
         started = self.base / "started"
         os.mkfifo(started)
-        self.fake("gzip", f"trap '' INT; echo started > '{started}'; exec sleep 1000")
+        self.fake("gzip", f"trap '' INT; echo started > '{started}'; sleep 1000; :")  # not exec: a grandchild
         process, terminal = pty.fork()
         if process == 0:
             os.execve(TOUR, [TOUR, "--jobs", "2", str(self.tree)], self.environment)
