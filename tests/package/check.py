@@ -72,17 +72,15 @@ def check_program(path, library_path, name):
 
 
 def use_pkg_config(scratch, libdir, kinds):
-    # The package was staged below another prefix than its own: --define-prefix makes pkg-config follow it.
-    environment = {"PKG_CONFIG_PATH": str(libdir / "pkgconfig")}
+    environment = {"PKG_CONFIG_PATH": str(libdir / "pkgconfig"), "PKG_CONFIG_SYSROOT_DIR": str(scratch / "staged")}
     recipe = readme_block("sh pkg-config").strip()
     for kind in kinds:
         folder = new_folder(scratch, f"pkg-config-{kind}")
         for name, files in (("app", "main.cpp"), ("check", "app.cpp version.cpp")):
             line = recipe.replace("main.cpp", files).replace("-o app", f"-o {name}")
-            line = line.replace("pkg-config", "pkg-config --define-prefix")
             line = line.replace("c++", shlex.join([*compiler, *clang_flags(environment, folder)]), 1)
             if kind == "static":
-                flags = run("pkg-config", "--define-prefix", "--static", "--libs", "coproc", cwd=folder, **environment)
+                flags = run("pkg-config", "--static", "--libs", "coproc", cwd=folder, **environment)
                 line = line.replace("pkg-config", "pkg-config --static") + f" {libdir}/libcoproc.a"
                 assert "-pthread" in flags, flags
                 line = line.replace("--cflags --libs", "--cflags")
