@@ -45,6 +45,12 @@ void print(const std::exception_ptr& error, const char* program) {
   }
 }
 
+/// A shell starts background jobs with SIGINT ignored; that is to stay so.
+bool is_ignored(int number) {
+  struct sigaction now;
+  return ::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 /// The first signal cancels; a second one has its default effect, should the first lead nowhere.
 void watch_signals(asio::signal_set& signals, asio::cancellation_signal& cancel, ending& end) {
   signals.async_wait([&](const asio::error_code& error, int number) {
@@ -61,7 +67,9 @@ int run_main(int argc, char** argv, std::function<asio::awaitable<int>(std::vect
   std::vector<std::string> arguments(argv, argv + argc);
   ending end;
   asio::io_context context(1);
-  asio::signal_set signals(context, SIGINT, SIGTERM);
+  asio::signal_set signals(context);
+  for (int number : {SIGINT, SIGTERM})
+    if (!is_ignored(number)) signals.add(number);
   asio::cancellation_signal cancel;
   watch_signals(signals, cancel, end);
   asio::co_spawn(context, amain(std::move(arguments)),
@@ -69,6 +77,7 @@ int run_main(int argc, char** argv, std::function<asio::awaitable<int>(std::vect
                    end.error = error;
                    end.code = code;
                    signals.cancel();
+                   signals.clear(); // what runs on can be ended by a signal again
                  }));
   context.run();
   if (end.signal != 0 && (!end.error || is_cancellation(end.error))) return 128 + end.signal;

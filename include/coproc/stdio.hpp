@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 namespace coproc {
@@ -42,7 +43,8 @@ private:
 
   kind kind_ = kind::unset;
   int fd_ = -1;
-  std::string data_; // bytes, or the path
+  std::string path_;
+  std::shared_ptr<const std::string> bytes_; // shared by all copies
 };
 
 } // namespace coproc

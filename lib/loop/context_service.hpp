@@ -94,6 +94,8 @@ class breather {
 public:
   /// @returns whether this operation is to await pass_through_loop().
   bool due() noexcept { return (++count_ & 127u) == 0; }
+  /// @returns the last answer of due().
+  bool was_due() const noexcept { return (count_ & 127u) == 0; }
 
 private:
   unsigned count_ = 0;

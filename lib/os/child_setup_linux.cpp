@@ -160,6 +160,13 @@ COPROC_CHILD_SIDE void set_up_signals(const child_plan& plan) noexcept {
   // exec resets handlers by itself, but a signal that comes between the unblocking and the exec would run the
   // host's handler in the host's memory; and what the host ignores would stay ignored.
   unsigned long action[8] = {}; // the kernel's sigaction, all zero: SIG_DFL, no flags
+  if (plan.own_group || plan.own_session) {
+    // A Ctrl-C that came before the child left the terminal's group is not meant for it. Ignoring a signal
+    // discards one that is pending, sigaction(2).
+    unsigned long ignore[8] = {1}; // SIG_IGN
+    constexpr int from_a_terminal[] = {SIGHUP, SIGINT, SIGQUIT, SIGTSTP};
+    for (int number : from_a_terminal) ::syscall(SYS_rt_sigaction, number, ignore, nullptr, _NSIG / 8);
+  }
   for (int number = 1; number < _NSIG; ++number) {
     // Those between the standard and the real-time signals are libc's own, which ignores none of them.
     bool settable =

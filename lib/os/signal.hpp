@@ -12,4 +12,7 @@ int signal_process(int pid, int pidfd, int number) noexcept;
 /// @returns 0 or an errno.
 int signal_group(int pid, int pidfd, int number) noexcept;
 
+/// @returns whether a process that was made to lead a group is still in it.
+bool leads_its_group(int pid) noexcept;
+
 } // namespace coproc::os

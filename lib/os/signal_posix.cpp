@@ -37,6 +37,8 @@ int signal_process(int pid, int pidfd, int number) noexcept {
   return ::kill(pid, number) < 0 ? errno : 0;
 }
 
+bool leads_its_group(int pid) noexcept { return ::getpgid(pid) == pid; }
+
 int signal_group(int pid, int pidfd, int number) noexcept {
   int error = signal_by_pidfd(pidfd, number, to_process_group);
   if (error == 0 || error == ESRCH) return error;

@@ -34,14 +34,14 @@ public:
     waiter_->on_cancellation(shared_from_this(), [](exit_waiter& self, asio::cancellation_type_t type) {
       if (type != asio::cancellation_type::none) self.give_up(aborted());
     });
-    if (limit) {
-      std::lock_guard lock(mutex_);
-      timer_.emplace(waiter_->executor(), after(std::chrono::steady_clock::now(), *limit));
-      timer_->async_wait([self = shared_from_this()](const asio::error_code& error) {
-        if (!error) self->give_up(nullptr);
-      });
-    }
-    if (!child_->add_observer(shared_from_this())) on_exit();
+    if (!child_->add_observer(shared_from_this())) return on_exit();
+    // After the observer: otherwise the timer could remove it before it is there.
+    std::lock_guard lock(mutex_);
+    if (!limit || !waiter_) return;
+    timer_.emplace(waiter_->executor(), after(std::chrono::steady_clock::now(), *limit));
+    timer_->async_wait([self = shared_from_this()](const asio::error_code& error) {
+      if (!error) self->give_up(nullptr);
+    });
   }
 
 private:
@@ -116,17 +116,17 @@ asio::awaitable<exit_status> stop(std::shared_ptr<child_state> state, stop_polic
 asio::awaitable<completed> communicate(std::shared_ptr<child_state> state, std::string input) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_use(executor);
-  std::string command = state->program().to_string();
   std::shared_ptr<input_state> pipe = access::state_of(state->in);
   if (!input.empty() && (!pipe || !pipe->is_open()))
-    throw std::invalid_argument("communicate: stdin of '" + command +
+    throw std::invalid_argument("communicate: stdin of '" + state->program().to_string() +
                                 "' is no open pipe that could take the input");
-  std::vector<std::shared_ptr<child_state>> children;
-  children.push_back(std::move(state));
+  std::vector<std::shared_ptr<child_state>> children(1, state);
   auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::leave);
-  if (!input.empty()) pipe->enqueue(std::move(input)); // now that no other operation is in the way
+  if (!input.empty())
+    pipe->enqueue(
+        std::make_shared<const std::string>(std::move(input))); // now that no other operation is in the way
   exchange_result result = co_await follow(std::move(operation));
-  throw_unless_ended(result, command);
+  throw_unless_ended(result, state->program());
   co_return std::move(result.done);
 }
 
@@ -194,7 +194,8 @@ void child::kill() { send_signal(SIGKILL); }
 void child::interrupt() { send_signal(SIGINT); }
 
 asio::awaitable<exit_status> child::stop() {
-  return detail::stop(require(state_), access::spec(state_->program()).stop);
+  const auto& state = require(state_);
+  return detail::stop(state, access::spec(state->program()).stop);
 }
 
 asio::awaitable<exit_status> child::stop(stop_policy policy) { return detail::stop(require(state_), policy); }

@@ -32,6 +32,7 @@ child_state::child_state(const asio::any_io_executor& executor, command program,
     : command_(std::move(program)), leads_group_(leads_group), timeout_(timeout), started_(clock::now()),
       executor_(executor) {
   bind(executor, "child");
+  watch_.emplace(executor_);
 }
 
 child_state::~child_state() { abandon(); }
@@ -40,7 +41,6 @@ void child_state::adopt(os::launched process) {
   lock_type lock(mutex_);
   pid_ = process.pid;
   pidfd_ = std::move(process.pidfd);
-  watch_.emplace(executor_);
   if (timeout_) {
     set_timer(deadline_timer_, after(started_, *timeout_), &child_state::on_timeout);
     arm(lock);
@@ -149,10 +149,9 @@ int child_state::send_signal(int number) {
 }
 
 void child_state::signal_all(int number) {
-  if (leads_group_)
-    os::signal_group(pid_, pidfd_.get(), number);
-  else
-    os::signal_process(pid_, pidfd_.get(), number);
+  if (leads_group_) os::signal_group(pid_, pidfd_.get(), number);
+  // A child that has moved to another group since (a shell with job control) gets its own.
+  if (!leads_group_ || !os::leads_its_group(pid_)) os::signal_process(pid_, pidfd_.get(), number);
 }
 
 void child_state::begin_stop(const stop_policy& policy) {

@@ -57,7 +57,8 @@ struct access {
   static stdio unset() { return stdio(); }
   static kind kind_of(const stdio& s) { return s.kind_; }
   static int fd_of(const stdio& s) { return s.fd_; }
-  static const std::string& data_of(const stdio& s) { return s.data_; }
+  static const std::string& path_of(const stdio& s) { return s.path_; }
+  static const std::shared_ptr<const std::string>& bytes_of(const stdio& s) { return s.bytes_; }
   static std::optional<duration> timeout_of(const pipeline& p) { return p.timeout_; }
   static bool check_of(const pipeline& p) { return p.check_; }
   static input_stream make(std::shared_ptr<input_state> state) { return input_stream(std::move(state)); }

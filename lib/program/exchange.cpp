@@ -144,7 +144,9 @@ void exchange::wait_readable(drain& from) {
   from.stream->async_wait(stream_end::wait_type::wait_read,
                           [self = shared_from_this(), &from](const asio::error_code& error) {
                             lock_type lock(self->mutex_);
-                            if (error) return;
+                            // An error: who cancelled has let go; or the stream was closed, which read()
+                            // sees.
+                            if (error && from.stream->is_open()) return;
                             self->guarded(lock, [&] {
                               self->read(from, lock);
                               self->check_ended(lock);
@@ -165,7 +167,7 @@ void exchange::write() {
     input_->async_wait(stream_end::wait_type::wait_write,
                        [self = shared_from_this()](const asio::error_code& error) {
                          lock_type lock(self->mutex_);
-                         if (error) return;
+                         if (error && self->input_ && self->input_->is_open()) return;
                          self->guarded(lock, [&] {
                            if (self->input_) self->write();
                          });

@@ -17,25 +17,31 @@ asio::awaitable<exchange_result> follow(std::shared_ptr<exchange> operation) {
   });
 }
 
-void throw_unless_ended(exchange_result& result, const std::string& command) {
+template <class Program>
+void throw_unless_ended(exchange_result& result, const Program& program) {
   completed& done = result.done;
   switch (result.why) {
   case exchange_result::reason::ended:
     return;
   case exchange_result::reason::timed_out:
-    throw timeout_expired(command, result.timeout, done.status, std::move(done.out), std::move(done.err));
+    throw timeout_expired(program.to_string(), result.timeout, done.status, std::move(done.out),
+                          std::move(done.err));
   case exchange_result::reason::too_much_output:
-    throw output_limit(command, result.limit, done.status, std::move(done.out), std::move(done.err));
+    throw output_limit(program.to_string(), result.limit, done.status, std::move(done.out),
+                       std::move(done.err));
   }
 }
 
+template void throw_unless_ended(exchange_result&, const command&);
+
 namespace {
 
-completed conclude(exchange_result result, const std::string& command, bool check) {
-  throw_unless_ended(result, command);
+template <class Program>
+completed conclude(exchange_result result, const Program& program, bool check) {
+  throw_unless_ended(result, program);
   completed& done = result.done;
   if (check && !done.status.success())
-    throw called_process_error(command, done.status, std::move(done.out), std::move(done.err));
+    throw called_process_error(program.to_string(), done.status, std::move(done.out), std::move(done.err));
   return std::move(done);
 }
 
@@ -67,12 +73,12 @@ std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor&
 
 asio::awaitable<completed> run_to_end(command program, start_defaults defaults, checking check) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
-  std::vector<std::shared_ptr<child_state>> children;
-  children.push_back(start(executor, program, defaults));
+  std::shared_ptr<child_state> child = start(executor, std::move(program), defaults);
+  std::vector<std::shared_ptr<child_state>> children(1, child);
   auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::stop);
   exchange_result result = co_await follow(std::move(operation));
-  bool checked = check == checking::always || access::spec(program).check;
-  co_return conclude(std::move(result), program.to_string(), checked);
+  bool checked = check == checking::always || access::spec(child->program()).check;
+  co_return conclude(std::move(result), child->program(), checked);
 }
 
 asio::awaitable<completed> run_to_end(pipeline stages, start_defaults defaults, checking check) {
@@ -83,7 +89,7 @@ asio::awaitable<completed> run_to_end(pipeline stages, start_defaults defaults, 
   std::vector<std::shared_ptr<child_state>> children = start_all(executor, stages, defaults);
   auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::stop);
   exchange_result result = co_await follow(std::move(operation));
-  co_return conclude(std::move(result), stages.to_string(), checked);
+  co_return conclude(std::move(result), stages, checked);
 }
 
 } // namespace coproc::detail

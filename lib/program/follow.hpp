@@ -17,6 +17,7 @@ asio::awaitable<completed> run_to_end(command program, start_defaults defaults, 
 asio::awaitable<completed> run_to_end(pipeline stages, start_defaults defaults, checking check);
 
 /// @throws timeout_expired or output_limit if that is what came of it.
-void throw_unless_ended(exchange_result& result, const std::string& command);
+template <class Program>
+void throw_unless_ended(exchange_result& result, const Program& program);
 
 } // namespace coproc::detail

@@ -34,8 +34,8 @@ public:
   void feed_in_background();
 
   /// Adds to what is to be written by feed().
-  void enqueue(std::string bytes);
-  bool has_pending() const noexcept { return offset_ < pending_.size(); }
+  void enqueue(std::shared_ptr<const std::string> bytes);
+  bool has_pending() const noexcept { return pending_ && offset_ < pending_->size(); }
 
   enum class feed_result { written, would_block, broken };
   /// Writes what is pending as far as the pipe takes it, or for a while if it takes all. `broken`: nobody
@@ -43,8 +43,8 @@ public:
   feed_result feed();
 
 private:
-  std::mutex gate_; // between close() and the background
-  std::string pending_;
+  std::mutex gate_;                            // between close() and the background
+  std::shared_ptr<const std::string> pending_; // a command's bytes are shared by its copies
   std::size_t offset_ = 0;
   bool enlarged_ = false;
 };

@@ -16,7 +16,7 @@ namespace detail {
 
 namespace {
 
-std::shared_ptr<input_state> require(const std::shared_ptr<input_state>& state) {
+const std::shared_ptr<input_state>& require(const std::shared_ptr<input_state>& state) {
   if (!state) throw std::logic_error("input_stream: it is empty (default-constructed or moved from)");
   return state;
 }
@@ -48,18 +48,25 @@ struct write_operation {
   io_completion done;
 };
 
+/// The next write may begin, on another thread, before this returns: the turn ends first.
+void complete(write_operation& operation, asio::error_code error, std::size_t size) {
+  io_completion done = std::move(operation.done);
+  operation.turn.end();
+  done(error, size);
+}
+
 /// Tries, waits, tries again.
 void go_on(write_operation operation) {
   input_state& state = *operation.state;
-  if (!state.is_open()) return operation.done(asio::error::operation_aborted, 0);
+  if (!state.is_open()) return complete(operation, asio::error::operation_aborted, 0);
   os::transfer result = state.send(operation.from.data(), operation.from.size());
-  if (result.error == 0) return operation.done({}, result.size);
-  if (result.error != EAGAIN) return operation.done(os::errno_code(result.error), 0);
-  if (asio::error_code error = state.join_loop()) return operation.done(os::portable(error), 0);
+  if (result.error == 0) return complete(operation, {}, result.size);
+  if (result.error != EAGAIN) return complete(operation, os::errno_code(result.error), 0);
+  if (asio::error_code error = state.join_loop()) return complete(operation, os::portable(error), 0);
   asio::any_io_executor executor = operation.done.executor();
   asio::cancellation_slot slot = operation.done.slot();
   auto on_ready = [operation = std::move(operation)](asio::error_code error) mutable {
-    if (error) return operation.done(error, 0);
+    if (error) return complete(operation, error, 0);
     go_on(std::move(operation));
   };
   state.async_wait(stream_end::wait_type::wait_write,
@@ -68,30 +75,25 @@ void go_on(write_operation operation) {
 
 } // namespace
 
-void input_state::enqueue(std::string bytes) {
-  if (!has_pending()) {
-    pending_ = std::move(bytes);
-    offset_ = 0;
-  } else {
-    pending_ += bytes;
-  }
+void input_state::enqueue(std::shared_ptr<const std::string> bytes) {
+  if (has_pending()) bytes = std::make_shared<const std::string>(pending_->substr(offset_) + *bytes);
+  pending_ = std::move(bytes);
+  offset_ = 0;
 }
 
 input_state::feed_result input_state::feed() {
   for (int writes = 0; has_pending(); ++writes) {
     if (writes == 16)
       return feed_result::would_block; // a reader that is as fast as this must not own the loop
-    os::transfer result = send(pending_.data() + offset_, pending_.size() - offset_);
+    os::transfer result = send(pending_->data() + offset_, pending_->size() - offset_);
     offset_ += result.size;
     if (result.error == EAGAIN) return feed_result::would_block;
     if (result.error != 0) {
-      pending_ = std::string();
-      offset_ = 0;
+      pending_ = nullptr;
       return feed_result::broken;
     }
   }
-  pending_ = std::string();
-  offset_ = 0;
+  pending_ = nullptr;
   return feed_result::written;
 }
 
@@ -109,8 +111,8 @@ void async_write_some(const std::shared_ptr<input_state>& state, asio::const_buf
   // An exception would leave the initiation, which an awaiting coroutine does not survive.
   if (state->is_busy()) return done(asio::error::already_started, 0);
   write_operation operation{state, stream_end::turn(*state, "write"), from, std::move(done)};
-  if (from.size() == 0) return operation.done({}, 0);
-  if (!state->is_open()) return operation.done(os::errno_code(EBADF), 0);
+  if (from.size() == 0) return complete(operation, {}, 0);
+  if (!state->is_open()) return complete(operation, os::errno_code(EBADF), 0);
   go_on(std::move(operation));
 }
 

@@ -4,6 +4,7 @@
 #include "program/byte_buffer.hpp"
 #include "program/stream_end.hpp"
 
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -29,13 +30,28 @@ public:
   os::transfer fill(std::size_t most);
 
   /// As output_stream::try_read_line(), and throws for one that is too long.
-  std::optional<std::string_view> take_line();
+  std::optional<std::string_view> take_line() {
+    const char* begin = buffer.data();
+    const std::size_t size = buffer.size();
+    if (size != scanned_) {
+      const void* found = std::memchr(begin + scanned_, '\n', size - scanned_);
+      const std::size_t length =
+          found ? static_cast<std::size_t>(static_cast<const char*>(found) - begin) : size;
+      if (found && length <= max_line_) {
+        scanned_ = 0;
+        buffer.consume(length + 1); // which leaves the bytes where they are
+        return std::string_view(begin, length);
+      }
+    }
+    return take_unusual_line();
+  }
   void limit_line(std::size_t bytes) { max_line_ = bytes; }
 
   /// Bytes leave the buffer by other ways than take_line().
   void forget_scan() noexcept { scanned_ = 0; }
 
 private:
+  std::optional<std::string_view> take_unusual_line();
   void note(const os::transfer& result) noexcept;
 
   std::size_t max_line_ = std::size_t(64) << 20;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t chunk = std::size_t(256) << 10; // stays in the second-level cache
 
-std::shared_ptr<output_state> require(const std::shared_ptr<output_state>& state) {
+const std::shared_ptr<output_state>& require(const std::shared_ptr<output_state>& state) {
   if (!state) throw std::logic_error("output_stream: it is empty (default-constructed or moved from)");
   return state;
 }
@@ -70,6 +70,7 @@ asio::awaitable<std::optional<std::string>> read_line_slowly(std::shared_ptr<out
   stream_end::turn turn(*state, "read");
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_context(executor);
+  if (state->breathing.was_due()) co_await pass_through_loop();
   for (;;) {
     if (auto line = state->take_line()) co_return std::string(*line);
     if (state->at_end) co_return std::nullopt;
@@ -78,10 +79,11 @@ asio::awaitable<std::optional<std::string>> read_line_slowly(std::shared_ptr<out
 }
 
 asio::awaitable<std::optional<std::string>> read_line(std::shared_ptr<output_state> state) {
-  // Most lines are there already: a small frame, and no look at the executor.
-  if (state->breathing.due()) co_await pass_through_loop();
-  state->require_idle("read");
-  if (auto line = state->take_line()) co_return std::string(*line);
+  // Most lines are there already: a small coroutine, which does not look at the executor.
+  if (!state->breathing.due()) {
+    state->require_idle("read");
+    if (auto line = state->take_line()) co_return std::string(*line);
+  }
   co_return co_await read_line_slowly(std::move(state));
 }
 
@@ -123,25 +125,19 @@ void output_state::note(const os::transfer& result) noexcept {
   }
 }
 
-std::optional<std::string_view> output_state::take_line() {
+/// One that has no '\n', or is too long.
+std::optional<std::string_view> output_state::take_unusual_line() {
   const char* begin = buffer.data();
   const std::size_t size = buffer.size();
-  const void* found = size == scanned_ ? nullptr : std::memchr(begin + scanned_, '\n', size - scanned_);
-  const bool whole = found != nullptr;
-  const std::size_t length = whole ? static_cast<std::size_t>(static_cast<const char*>(found) - begin) : size;
-  if (length > max_line_) {
-    scanned_ = 0;
+  const void* found = size == 0 ? nullptr : std::memchr(begin, '\n', std::min(size, max_line_ + 1));
+  if (!found && size > max_line_)
     os::throw_errno(EMSGSIZE,
                     what() + ": a line is longer than max_line, " + std::to_string(max_line_) + " bytes");
-  }
-  if (!whole && !(at_end && size != 0)) {
-    scanned_ = size;
-    return std::nullopt;
-  }
+  scanned_ = size;
+  if (!at_end || size == 0) return std::nullopt;
   scanned_ = 0;
-  // consume() leaves the bytes where they are.
-  buffer.consume(length + (whole ? 1 : 0));
-  return std::string_view(begin, length);
+  buffer.consume(size);
+  return std::string_view(begin, size); // the last line
 }
 
 namespace {
@@ -153,22 +149,29 @@ struct read_operation {
   io_completion done;
 };
 
+/// The next read may begin, on another thread, before this returns: the turn ends first.
+void complete(read_operation& operation, asio::error_code error, std::size_t size) {
+  io_completion done = std::move(operation.done);
+  operation.turn.end();
+  done(error, size);
+}
+
 /// Tries, waits, tries again.
 void go_on(read_operation operation) {
   output_state& state = *operation.state;
-  if (!state.is_open()) return operation.done(asio::error::operation_aborted, 0);
+  if (!state.is_open()) return complete(operation, asio::error::operation_aborted, 0);
   os::transfer result = state.receive(operation.to.data(), operation.to.size());
   if (result.error == 0) {
     asio::error_code error;
     if (result.size == 0) error = asio::error::eof;
-    return operation.done(error, result.size);
+    return complete(operation, error, result.size);
   }
-  if (result.error != EAGAIN) return operation.done(os::errno_code(result.error), 0);
-  if (asio::error_code error = state.join_loop()) return operation.done(os::portable(error), 0);
+  if (result.error != EAGAIN) return complete(operation, os::errno_code(result.error), 0);
+  if (asio::error_code error = state.join_loop()) return complete(operation, os::portable(error), 0);
   asio::any_io_executor executor = operation.done.executor();
   asio::cancellation_slot slot = operation.done.slot();
   auto on_ready = [operation = std::move(operation)](asio::error_code error) mutable {
-    if (error) return operation.done(error, 0);
+    if (error) return complete(operation, error, 0);
     go_on(std::move(operation));
   };
   state.async_wait(stream_end::wait_type::wait_read,
@@ -182,10 +185,10 @@ void async_read_some(const std::shared_ptr<output_state>& state, asio::mutable_b
   // An exception would leave the initiation, which an awaiting coroutine does not survive.
   if (state->is_busy()) return done(asio::error::already_started, 0);
   read_operation operation{state, stream_end::turn(*state, "read"), to, std::move(done)};
-  if (!state->buffer.empty()) return operation.done({}, copy_out(*state, to));
-  if (to.size() == 0) return operation.done({}, 0);
-  if (state->at_end) return operation.done(asio::error::eof, 0);
-  if (!state->is_open()) return operation.done(os::errno_code(EBADF), 0);
+  if (!state->buffer.empty()) return complete(operation, {}, copy_out(*state, to));
+  if (to.size() == 0) return complete(operation, {}, 0);
+  if (state->at_end) return complete(operation, asio::error::eof, 0);
+  if (!state->is_open()) return complete(operation, os::errno_code(EBADF), 0);
   go_on(std::move(operation));
 }
 

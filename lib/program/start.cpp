@@ -37,7 +37,7 @@ public:
       break;
     }
     case kind::file:
-      give(0, os::open_input(access::data_of(in), blame("cannot open stdin")));
+      give(0, os::open_input(access::path_of(in), blame("cannot open stdin")));
       break;
     default:
       set_up_simple(0, in);
@@ -59,7 +59,7 @@ public:
       auto mode =
           access::kind_of(stream) == kind::append ? os::output_mode::append : os::output_mode::truncate;
       os::unique_fd file =
-          os::open_output(access::data_of(stream), mode, blame(std::string("cannot open ") + name));
+          os::open_output(access::path_of(stream), mode, blame(std::string("cannot open ") + name));
       // Both on one file: one offset for the two, or each would overwrite what the other wrote.
       if (number == 2 && owned_[1] && os::same_file(owned_[1].get(), file.get()))
         plan.push_back({owned_[1].get(), 2});
@@ -89,8 +89,6 @@ private:
       give(number, os::open_null(number == 0, blame("cannot open /dev/null")));
       break;
     case kind::fd:
-      os::require_open(access::fd_of(stream),
-                       blame("cannot pass descriptor " + std::to_string(access::fd_of(stream))));
       plan.push_back({access::fd_of(stream), number});
       break;
     default:
@@ -193,7 +191,7 @@ void hand_over(child_state& state, streams& ends, const asio::any_io_executor& e
   if (ends.host[0]) {
     auto input = std::make_shared<input_state>(executor, std::move(ends.host[0]), "stdin" + of);
     if (access::kind_of(in) == kind::bytes) {
-      input->enqueue(access::data_of(in));
+      input->enqueue(access::bytes_of(in));
       state.background_input = std::move(input);
     } else {
       state.in = access::make(std::move(input));
@@ -207,11 +205,33 @@ void hand_over(child_state& state, streams& ends, const asio::any_io_executor& e
         access::make(std::make_shared<output_state>(executor, std::move(ends.host[2]), "stderr" + of));
 }
 
+/// Before anything else is opened: what is not open would be found open, as something of the library's.
+void check_descriptors(const command_spec& spec) {
+  const std::string blame = "spawn '" + spec.program + "': cannot ";
+  for (int fd : spec.inherited) os::require_open(fd, blame + "inherit descriptor " + std::to_string(fd));
+  for (const stdio* stream : {&spec.in, &spec.out, &spec.err})
+    if (access::kind_of(*stream) == kind::fd)
+      os::require_open(access::fd_of(*stream),
+                       blame + "pass descriptor " + std::to_string(access::fd_of(*stream)));
+}
+
+std::shared_ptr<child_state> make_state(const asio::any_io_executor& executor, command program,
+                                        bool leads_group, std::optional<duration> timeout) {
+  const std::string name = access::spec(program).program;
+  try {
+    return std::make_shared<child_state>(executor, std::move(program), leads_group, timeout);
+  } catch (const std::system_error& error) {
+    // The first descriptor of a context makes Asio open some of its own.
+    os::throw_errno(error.code().value(), "spawn '" + name + "': cannot use the event loop");
+  }
+}
+
 } // namespace
 
 std::shared_ptr<child_state> start(const asio::any_io_executor& executor, command program,
                                    const start_defaults& defaults) {
   const command_spec& spec = access::spec(program); // stays where it is when the command is moved
+  check_descriptors(spec);
   const stdio& in = chosen(spec.in, defaults.in);
 
   streams ends(spec.program);
@@ -243,9 +263,8 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
   std::optional<duration> timeout = spec.timeout;
   if (defaults.timeout && (!timeout || *defaults.timeout < *timeout)) timeout = defaults.timeout;
 
-  // All that can fail for want of memory comes before the process is there.
-  auto state =
-      std::make_shared<child_state>(executor, std::move(program), plan.group != group_mode::inherit, timeout);
+  // All that can fail for want of memory or descriptors comes before the process is there.
+  auto state = make_state(executor, std::move(program), plan.group != group_mode::inherit, timeout);
   hand_over(*state, ends, executor, in);
   state->adopt(os::launch(plan));
   return state;

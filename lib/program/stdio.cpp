@@ -11,7 +11,7 @@ stdio stdio::merge() { return stdio(kind::merge); }
 
 stdio stdio::bytes(std::string data) {
   stdio result(kind::bytes);
-  result.data_ = std::move(data);
+  result.bytes_ = std::make_shared<const std::string>(std::move(data));
   return result;
 }
 
@@ -30,13 +30,13 @@ std::string checked_path(const std::filesystem::path& path, const char* what) {
 
 stdio stdio::file(std::filesystem::path path) {
   stdio result(kind::file);
-  result.data_ = checked_path(path, "stdio::file");
+  result.path_ = checked_path(path, "stdio::file");
   return result;
 }
 
 stdio stdio::append(std::filesystem::path path) {
   stdio result(kind::append);
-  result.data_ = checked_path(path, "stdio::append");
+  result.path_ = checked_path(path, "stdio::append");
   return result;
 }
 

@@ -82,8 +82,10 @@ public:
     }
     turn(turn&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
     turn(const turn&) = delete;
-    ~turn() {
+    ~turn() { end(); }
+    void end() noexcept {
       if (stream_) stream_->busy_ = false;
+      stream_ = nullptr;
     }
 
   private:
