@@ -54,6 +54,7 @@ struct child_plan {
   bool own_group;
   bool die_with_parent;
   bool use_close_range;
+  bool shares_descriptors;       // born with CLONE_FILES
   bool only_needed_left = false; // set by the child: no descriptor is there that it should not have
 
   // Written by the child, which shares this memory, and read by the host after the exec. Volatile, since no

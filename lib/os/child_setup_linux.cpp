@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -42,13 +41,10 @@ COPROC_CHILD_SIDE void leave_host_descriptors(child_plan& plan) noexcept {
   for (std::size_t i = 0; i != plan.inherited_count; ++i)
     if (plan.inherited[i] > highest) highest = plan.inherited[i];
 #ifdef SYS_close_range
-  if (plan.use_close_range &&
-      ::syscall(SYS_close_range, static_cast<unsigned>(highest) + 1, ~0U, CLOSE_RANGE_UNSHARE) == 0) {
-    plan.only_needed_left = highest == 2;
-    return;
-  }
+  if (::syscall(SYS_close_range, static_cast<unsigned>(highest) + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+    fail(plan, setup_step::close);
 #endif
-  if (::syscall(SYS_unshare, CLONE_FILES) < 0) fail(plan, setup_step::close);
+  plan.only_needed_left = highest == 2;
 }
 
 COPROC_CHILD_SIDE void set_up_streams(child_plan& plan) noexcept {
@@ -210,7 +206,7 @@ COPROC_CHILD_SIDE void set_up_signals(const child_plan& plan) noexcept {
 COPROC_CHILD_SIDE void set_up_and_exec(child_plan& plan) noexcept {
   if (plan.own_session && ::syscall(SYS_setsid) < 0) fail(plan, setup_step::session);
   if (plan.own_group && ::syscall(SYS_setpgid, 0, 0) < 0) fail(plan, setup_step::group);
-  leave_host_descriptors(plan);
+  if (plan.shares_descriptors) leave_host_descriptors(plan);
   set_up_streams(plan);
   close_others(plan);
   if (plan.cwd && ::syscall(SYS_chdir, plan.cwd) < 0) fail(plan, setup_step::cwd);

@@ -65,12 +65,17 @@ COPROC_BOTH_SIDES long start_with_clone3(child_plan& plan, clone3_args& args) no
 /// What vfork(2) is made of. Not libc's: thread sanitizer turns that into a fork, whose memory is not shared.
 COPROC_BOTH_SIDES long start_with_vfork(child_plan& plan) noexcept {
   long result;
-  COPROC_INLINE_SYSCALL(result, SYS_clone, CLONE_VM | CLONE_VFORK | CLONE_FILES, 0);
+  COPROC_INLINE_SYSCALL(result, SYS_clone,
+                        CLONE_VM | CLONE_VFORK | (plan.shares_descriptors ? CLONE_FILES : 0), 0);
   if (result == 0) set_up_and_exec(plan);
   return result;
 }
 
+constexpr bool can_share_descriptors = true;
+
 #else
+
+constexpr bool can_share_descriptors = false;
 
 long start_with_clone3(child_plan&, clone3_args&) noexcept { return -ENOSYS; }
 
@@ -114,7 +119,8 @@ birth start(child_plan& plan) {
   if (use_pidfd) {
     int pidfd = -1;
     clone3_args args{};
-    args.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD;
+    args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+    if (plan.shares_descriptors) args.flags |= CLONE_FILES;
     args.pidfd = reinterpret_cast<unsigned long>(&pidfd);
     int injected = injected_error(call::clone3);
     long pid = injected ? -injected : start_with_clone3(plan, args);
@@ -124,6 +130,17 @@ birth start(child_plan& plan) {
   int injected = injected_error(call::vfork);
   long pid = injected ? -injected : start_with_vfork(plan);
   return {pid, unique_fd()};
+}
+
+bool has_close_range() noexcept {
+#ifdef SYS_close_range
+  if (injected_error(call::close_range)) return false;
+  // Nothing is open up there; before Linux 5.9, and under some filters, the call itself fails.
+  static const bool works = ::syscall(SYS_close_range, ~0U, ~0U, 0) == 0;
+  return works;
+#else
+  return false;
+#endif
 }
 
 unique_fd open_pidfd(long pid) noexcept {
@@ -239,7 +256,9 @@ launched launch(const launch_plan& plan) {
   child.own_session = plan.group == group_mode::session;
   child.own_group = plan.group == group_mode::own;
   child.die_with_parent = plan.die_with_parent;
-  child.use_close_range = !injected_error(call::close_range);
+  child.use_close_range = has_close_range();
+  // Without close_range(2) there is no way out of the shared table that a container's filter lets pass.
+  child.shares_descriptors = can_share_descriptors && child.use_close_range;
 
   birth born = start(child);
   if (born.pid < 0)

@@ -3,6 +3,7 @@
 #include "os/error.hpp"
 #include "os/fault.hpp"
 
+#include <atomic>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -86,15 +87,17 @@ transfer try_write(int fd, const void* data, std::size_t size) noexcept {
   if (int error = injected_error(call::write)) return {0, error};
   size = injected_limit(call::write, size);
 #ifdef SYS_pwritev2
-  // Linux 6.18 writes without the signal when asked to.
+  // Linux 6.18 writes without the signal when asked to. A kernel that can't is not asked again.
   constexpr int no_signal = 0x100; // RWF_NOSIGNAL
-  if (!injected_error(call::pwritev2)) {
+  static std::atomic<bool> can_ask{true};
+  if (can_ask.load(std::memory_order_relaxed) && !injected_error(call::pwritev2)) {
     iovec piece{const_cast<void*>(data), size};
     long result;
     do result = ::syscall(SYS_pwritev2, fd, &piece, 1UL, -1L, -1L, no_signal);
     while (result < 0 && errno == EINTR);
     if (result >= 0) return {static_cast<std::size_t>(result), 0};
-    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL) return {0, errno};
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EPERM) return {0, errno};
+    can_ask.store(false, std::memory_order_relaxed);
   }
 #endif
   return write_with_sigpipe_blocked(fd, data, size);

@@ -40,6 +40,7 @@ public:
   enum class feed_result { written, would_block, broken };
   /// Writes what is pending as far as the pipe takes it, or for a while if it takes all. `broken`: nobody
   /// reads.
+  /// @throws std::system_error for any other failure.
   feed_result feed();
 
 private:

@@ -90,6 +90,7 @@ input_state::feed_result input_state::feed() {
     if (result.error == EAGAIN) return feed_result::would_block;
     if (result.error != 0) {
       pending_ = nullptr;
+      if (result.error != EPIPE) os::throw_errno(result.error, "write " + what());
       return feed_result::broken;
     }
   }
@@ -100,10 +101,14 @@ input_state::feed_result input_state::feed() {
 void input_state::feed_in_background() {
   std::lock_guard lock(gate_);
   if (!is_open()) return;
-  if (feed() != feed_result::would_block) return stream_end::close();
-  async_wait(wait_type::wait_write, [self = shared_from_this()](const asio::error_code& error) {
-    if (!error) self->feed_in_background();
-  });
+  try {
+    if (feed() != feed_result::would_block) return stream_end::close();
+    async_wait(wait_type::wait_write, [self = shared_from_this()](const asio::error_code& error) {
+      if (!error) self->feed_in_background();
+    });
+  } catch (const std::exception&) {
+    stream_end::close(); // nobody is there to be told; the program sees the end of its input
+  }
 }
 
 void async_write_some(const std::shared_ptr<input_state>& state, asio::const_buffer from,

@@ -33,17 +33,18 @@ public:
   std::optional<std::string_view> take_line() {
     const char* begin = buffer.data();
     const std::size_t size = buffer.size();
+    const void* found = nullptr;
     if (size != scanned_) {
-      const void* found = std::memchr(begin + scanned_, '\n', size - scanned_);
+      found = std::memchr(begin + scanned_, '\n', size - scanned_);
       const std::size_t length =
-          found ? static_cast<std::size_t>(static_cast<const char*>(found) - begin) : size;
+          found ? static_cast<std::size_t>(static_cast<const char*>(found) - begin) : 0;
       if (found && length <= max_line_) {
         scanned_ = 0;
         buffer.consume(length + 1); // which leaves the bytes where they are
         return std::string_view(begin, length);
       }
     }
-    return take_unusual_line();
+    return take_unusual_line(found != nullptr);
   }
   void limit_line(std::size_t bytes) { max_line_ = bytes; }
 
@@ -51,7 +52,7 @@ public:
   void forget_scan() noexcept { scanned_ = 0; }
 
 private:
-  std::optional<std::string_view> take_unusual_line();
+  std::optional<std::string_view> take_unusual_line(bool whole);
   void note(const os::transfer& result) noexcept;
 
   std::size_t max_line_ = std::size_t(64) << 20;

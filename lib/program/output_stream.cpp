@@ -125,19 +125,20 @@ void output_state::note(const os::transfer& result) noexcept {
   }
 }
 
-/// One that has no '\n', or is too long.
-std::optional<std::string_view> output_state::take_unusual_line() {
-  const char* begin = buffer.data();
+/// One that is too long, if it is whole, or that has no '\n' yet.
+std::optional<std::string_view> output_state::take_unusual_line(bool whole) {
   const std::size_t size = buffer.size();
-  const void* found = size == 0 ? nullptr : std::memchr(begin, '\n', std::min(size, max_line_ + 1));
-  if (!found && size > max_line_)
+  if (whole || size > max_line_) {
+    scanned_ = 0;
     os::throw_errno(EMSGSIZE,
                     what() + ": a line is longer than max_line, " + std::to_string(max_line_) + " bytes");
+  }
   scanned_ = size;
   if (!at_end || size == 0) return std::nullopt;
   scanned_ = 0;
+  std::string_view last = buffer.view();
   buffer.consume(size);
-  return std::string_view(begin, size); // the last line
+  return last;
 }
 
 namespace {
