@@ -58,7 +58,8 @@ public:
 
   /// Takes a line that is already in the buffer: never suspends, never makes a system call.
   /// Alternate it with read_line() to go through many short lines at the speed of memory.
-  /// @returns the line, valid until the next read; nullopt if there is no whole one, or at the end.
+  /// @returns the line, valid until the next read; nullopt if there is no whole one, or at the end. The last
+  /// one may lack its '\n' here, too, once the end of the stream has been read.
   std::optional<std::string_view> try_read_line();
 
   /// The longest line that read_line() accepts, in bytes without its '\n'. Default: 64 MiB.

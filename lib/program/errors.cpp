@@ -23,6 +23,12 @@ std::string tail(const std::string& err) {
   return (begin == 0 ? "; stderr: " : "; stderr ends: ") + err.substr(begin, end - begin);
 }
 
+/// A command line as a part of a message: with all of its thousand file names nobody would read it.
+std::string brief(const std::string& command) {
+  constexpr std::size_t most = 200;
+  return command.size() <= most ? command : command.substr(0, most) + "...";
+}
+
 std::string seconds(duration d) {
   char text[32];
   std::snprintf(text, sizeof text, "%g s", std::chrono::duration<double>(d).count());
@@ -33,19 +39,20 @@ std::string seconds(duration d) {
 
 called_process_error::called_process_error(std::string command_line, exit_status how, std::string output,
                                            std::string errors)
-    : error("'" + command_line + "' " + how.to_string() + tail(errors)), command(std::move(command_line)),
-      status(how), out(std::move(output)), err(std::move(errors)) {}
+    : error("'" + brief(command_line) + "' " + how.to_string() + tail(errors)),
+      command(std::move(command_line)), status(how), out(std::move(output)), err(std::move(errors)) {}
 
 timeout_expired::timeout_expired(std::string command_line, duration limit, exit_status how,
                                  std::string output, std::string errors)
-    : error("'" + command_line + "' was stopped after its timeout of " + seconds(limit) + tail(errors)),
+    : error("'" + brief(command_line) + "' was stopped after its timeout of " + seconds(limit) +
+            tail(errors)),
       command(std::move(command_line)), timeout(limit), status(how), out(std::move(output)),
       err(std::move(errors)) {}
 
 output_limit::output_limit(std::string command_line, std::size_t most, exit_status how, std::string output,
                            std::string errors)
-    : error("'" + command_line + "' was stopped: it wrote more than " + std::to_string(most) + " bytes" +
-            tail(errors)),
+    : error("'" + brief(command_line) + "' was stopped: it wrote more than " + std::to_string(most) +
+            " bytes" + tail(errors)),
       command(std::move(command_line)), limit(most), status(how), out(std::move(output)),
       err(std::move(errors)) {}
 
