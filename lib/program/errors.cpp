@@ -24,9 +24,12 @@ std::string tail(const std::string& err) {
 }
 
 /// A command line as a part of a message: with all of its thousand file names nobody would read it.
-std::string brief(const std::string& command) {
+std::string quoted(const std::string& command) {
   constexpr std::size_t most = 200;
-  return command.size() <= most ? command : command.substr(0, most) + "...";
+  std::string result(1, '\'');
+  result.append(command, 0, most);
+  if (command.size() > most) result += "...";
+  return result += '\'';
 }
 
 std::string seconds(duration d) {
@@ -39,20 +42,19 @@ std::string seconds(duration d) {
 
 called_process_error::called_process_error(std::string command_line, exit_status how, std::string output,
                                            std::string errors)
-    : error("'" + brief(command_line) + "' " + how.to_string() + tail(errors)),
-      command(std::move(command_line)), status(how), out(std::move(output)), err(std::move(errors)) {}
+    : error(quoted(command_line) + " " + how.to_string() + tail(errors)), command(std::move(command_line)),
+      status(how), out(std::move(output)), err(std::move(errors)) {}
 
 timeout_expired::timeout_expired(std::string command_line, duration limit, exit_status how,
                                  std::string output, std::string errors)
-    : error("'" + brief(command_line) + "' was stopped after its timeout of " + seconds(limit) +
-            tail(errors)),
+    : error(quoted(command_line) + " was stopped after its timeout of " + seconds(limit) + tail(errors)),
       command(std::move(command_line)), timeout(limit), status(how), out(std::move(output)),
       err(std::move(errors)) {}
 
 output_limit::output_limit(std::string command_line, std::size_t most, exit_status how, std::string output,
                            std::string errors)
-    : error("'" + brief(command_line) + "' was stopped: it wrote more than " + std::to_string(most) +
-            " bytes" + tail(errors)),
+    : error(quoted(command_line) + " was stopped: it wrote more than " + std::to_string(most) + " bytes" +
+            tail(errors)),
       command(std::move(command_line)), limit(most), status(how), out(std::move(output)),
       err(std::move(errors)) {}
 
