@@ -26,6 +26,7 @@ context_object::~context_object() {
 }
 
 void context_object::bind(const asio::any_io_executor& executor, const char* what) {
+  os::reap_orphans();
   asio::execution_context& context = context_of(executor);
   // A new context can have the address of one that has ended.
   if (context_ && (context_ != &context || !service_))
@@ -86,6 +87,7 @@ public:
     patience_.expires_after(std::chrono::seconds(1));
     patience_.async_wait([self = shared_from_this()](const asio::error_code& error) {
       std::lock_guard lock(self->mutex_);
+      self->given_up_ = !error;
       if (!error) self->watch_.cancel();
     });
     wait();
@@ -101,7 +103,7 @@ private:
   void wait() {
     watch_.wait(child_.pidfd.get(), [self = shared_from_this()](bool aborted) {
       std::lock_guard lock(self->mutex_);
-      if (aborted) return;
+      if (aborted || self->given_up_) return;
       if (self->look()) {
         self->patience_.cancel();
         return;
@@ -115,6 +117,7 @@ private:
   os::launched child_;
   os::exit_watch watch_;
   asio::steady_timer patience_;
+  bool given_up_ = false;
 };
 
 } // namespace

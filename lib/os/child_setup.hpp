@@ -2,6 +2,15 @@
 
 #include <cstddef>
 
+// For code that runs in the child: the sanitizers would take what it does for the host's doing, and it never
+// returns from the functions that they saw it enter.
+#if defined(__clang__)
+#define COPROC_UNINSTRUMENTED __attribute__((disable_sanitizer_instrumentation, noinline))
+#else
+#define COPROC_UNINSTRUMENTED                                                                                \
+  __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"), noinline))
+#endif
+
 namespace coproc::os {
 
 /// What the child was doing when it failed.

@@ -10,22 +10,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Code that runs in the child must not be instrumented: it never returns, and shares the host's memory.
-#define COPROC_CHILD_SIDE                                                                                    \
-  __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"), noinline))
-
 namespace coproc::os {
 
 namespace {
 
-[[noreturn]] COPROC_CHILD_SIDE void fail(child_plan& plan, setup_step step, std::size_t index = 0) noexcept {
+[[noreturn]] COPROC_UNINSTRUMENTED void fail(child_plan& plan, setup_step step,
+                                             std::size_t index = 0) noexcept {
   plan.failed_step = step;
   plan.failed_index = index;
   plan.error = errno;
   for (;;) ::syscall(SYS_exit_group, 127);
 }
 
-COPROC_CHILD_SIDE bool is_inherited(const child_plan& plan, int fd) noexcept {
+COPROC_UNINSTRUMENTED bool is_inherited(const child_plan& plan, int fd) noexcept {
   for (std::size_t i = 0; i != plan.inherited_count; ++i)
     if (plan.inherited[i] == fd) return true;
   return false;
@@ -34,7 +31,7 @@ COPROC_CHILD_SIDE bool is_inherited(const child_plan& plan, int fd) noexcept {
 /// The child was born into the host's table of descriptors (CLONE_FILES) and gets one of its own here,
 /// without those that lie above all that it needs: a host with thousands of them does not pay for their
 /// copies.
-COPROC_CHILD_SIDE void leave_host_descriptors(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED void leave_host_descriptors(child_plan& plan) noexcept {
   int highest = 2;
   for (std::size_t i = 0; i != plan.move_count; ++i)
     if (plan.moves[i].source > highest) highest = plan.moves[i].source;
@@ -47,7 +44,7 @@ COPROC_CHILD_SIDE void leave_host_descriptors(child_plan& plan) noexcept {
   plan.only_needed_left = highest == 2;
 }
 
-COPROC_CHILD_SIDE void set_up_streams(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED void set_up_streams(child_plan& plan) noexcept {
   // A source below 3 would be overwritten by an earlier move (stdout and stderr swapped): out of the way
   // first.
   for (std::size_t i = 0; i != plan.move_count; ++i) {
@@ -81,7 +78,7 @@ struct linux_dirent64 {
 
 /// Before Linux 5.9 there is no close_range(2). /proc names every descriptor, also those above a lowered
 /// RLIMIT_NOFILE. They are marked rather than closed, so that the listing stays valid.
-COPROC_CHILD_SIDE void mark_others_one_by_one(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED void mark_others_one_by_one(child_plan& plan) noexcept {
   long directory = ::syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) fail(plan, setup_step::close);
   alignas(8) char buffer[1024];
@@ -103,7 +100,7 @@ COPROC_CHILD_SIDE void mark_others_one_by_one(child_plan& plan) noexcept {
 }
 
 /// Marks a range as close-on-exec; the exec closes it. @returns false if the kernel can't.
-COPROC_CHILD_SIDE bool mark_range(unsigned from, unsigned to) noexcept {
+COPROC_UNINSTRUMENTED bool mark_range(unsigned from, unsigned to) noexcept {
 #ifdef SYS_close_range
   // The flag is newer than the call (5.11 and 5.9); closing at once does the same.
   return ::syscall(SYS_close_range, from, to, CLOSE_RANGE_CLOEXEC) == 0 ||
@@ -115,7 +112,7 @@ COPROC_CHILD_SIDE bool mark_range(unsigned from, unsigned to) noexcept {
 }
 
 /// Exactly 0, 1, 2 and what is inherited survives.
-COPROC_CHILD_SIDE void close_others(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED void close_others(child_plan& plan) noexcept {
   if (plan.only_needed_left) return;
   if (!plan.use_close_range) return mark_others_one_by_one(plan);
   unsigned from = 3;
@@ -127,7 +124,7 @@ COPROC_CHILD_SIDE void close_others(child_plan& plan) noexcept {
   if (!mark_range(from, ~0U)) mark_others_one_by_one(plan);
 }
 
-COPROC_CHILD_SIDE void set_up_limits(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED void set_up_limits(child_plan& plan) noexcept {
   if (plan.umask) ::syscall(SYS_umask, *plan.umask);
   if (plan.nice) {
     // The raw call returns 20 - niceness, see getpriority(2).
@@ -142,7 +139,7 @@ COPROC_CHILD_SIDE void set_up_limits(child_plan& plan) noexcept {
   }
 }
 
-COPROC_CHILD_SIDE void set_up_user(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED void set_up_user(child_plan& plan) noexcept {
   if (!plan.user) return;
   unsigned uid = plan.user[0];
   unsigned gid = plan.user[1];
@@ -152,7 +149,7 @@ COPROC_CHILD_SIDE void set_up_user(child_plan& plan) noexcept {
     fail(plan, setup_step::user);
 }
 
-COPROC_CHILD_SIDE void set_up_signals(const child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED void set_up_signals(const child_plan& plan) noexcept {
   // exec resets handlers by itself, but a signal that comes between the unblocking and the exec would run the
   // host's handler in the host's memory; and what the host ignores would stay ignored.
   unsigned long action[8] = {}; // the kernel's sigaction, all zero: SIG_DFL, no flags
@@ -174,7 +171,7 @@ COPROC_CHILD_SIDE void set_up_signals(const child_plan& plan) noexcept {
 }
 
 /// As execvpe(3): a candidate that is not there, or that may not be executed, lets the next one try.
-[[noreturn]] COPROC_CHILD_SIDE void exec(child_plan& plan) noexcept {
+[[noreturn]] COPROC_UNINSTRUMENTED void exec(child_plan& plan) noexcept {
   int denied = 0;
   std::size_t culprit = 0;
   for (std::size_t i = 0; i != plan.candidate_count; ++i) {
@@ -203,7 +200,7 @@ COPROC_CHILD_SIDE void set_up_signals(const child_plan& plan) noexcept {
 
 } // namespace
 
-COPROC_CHILD_SIDE void set_up_and_exec(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED void set_up_and_exec(child_plan& plan) noexcept {
   if (plan.own_session && ::syscall(SYS_setsid) < 0) fail(plan, setup_step::session);
   if (plan.own_group && ::syscall(SYS_setpgid, 0, 0) < 0) fail(plan, setup_step::group);
   if (plan.shares_descriptors) leave_host_descriptors(plan);

@@ -48,14 +48,11 @@ struct clone3_args {
   } while (0)
 #endif
 
-#define COPROC_BOTH_SIDES                                                                                    \
-  __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"), noinline))
-
 #ifdef COPROC_INLINE_SYSCALL
 
 /// @returns the pid, or -errno. No exit signal until the exec sets SIGCHLD: a failed start is nobody's
 /// business.
-COPROC_BOTH_SIDES long start_with_clone3(child_plan& plan, clone3_args& args) noexcept {
+COPROC_UNINSTRUMENTED long start_with_clone3(child_plan& plan, clone3_args& args) noexcept {
   long result;
   COPROC_INLINE_SYSCALL(result, SYS_clone3, &args, sizeof args);
   if (result == 0) set_up_and_exec(plan);
@@ -63,7 +60,7 @@ COPROC_BOTH_SIDES long start_with_clone3(child_plan& plan, clone3_args& args) no
 }
 
 /// What vfork(2) is made of. Not libc's: thread sanitizer turns that into a fork, whose memory is not shared.
-COPROC_BOTH_SIDES long start_with_vfork(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED long start_with_vfork(child_plan& plan) noexcept {
   long result;
   COPROC_INLINE_SYSCALL(result, SYS_clone,
                         CLONE_VM | CLONE_VFORK | (plan.shares_descriptors ? CLONE_FILES : 0), 0);
@@ -79,7 +76,7 @@ constexpr bool can_share_descriptors = false;
 
 long start_with_clone3(child_plan&, clone3_args&) noexcept { return -ENOSYS; }
 
-COPROC_BOTH_SIDES long start_with_vfork(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED long start_with_vfork(child_plan& plan) noexcept {
   pid_t result = ::vfork();
   if (result == 0) set_up_and_exec(plan);
   return result < 0 ? -errno : result;

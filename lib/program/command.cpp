@@ -206,7 +206,9 @@ command& command::user(unsigned uid, unsigned gid) & {
 
 std::string command::to_string() const {
   if (!spec_) return {};
+  // An unquoted '=' in the first word would make it an assignment.
   std::string result = detail::shell_quoted(access::spec(*this).program);
+  if (result.front() != '\'' && result.find('=') != std::string::npos) result.insert(0, 1, '\'') += '\'';
   for (const std::string& argument : access::spec(*this).arguments)
     result += ' ' + detail::shell_quoted(argument);
   return result;
