@@ -87,7 +87,9 @@ void soak(benchmark::State& state, bool smoke) {
     state.counters["descriptor_growth"] = descriptors() - open;
     state.counters["zombies"] = zombies();
     state.counters["runs"] = static_cast<double>(count);
+    if (descriptors() != open || zombies() != 0) throw std::runtime_error("something was left behind");
   } catch (const std::exception& error) {
+    note_failure(true);
     state.SkipWithError(error.what());
   }
 }

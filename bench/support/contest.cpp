@@ -13,6 +13,8 @@ namespace bench {
 
 namespace {
 
+bool failed = false;
+
 void run_one(benchmark::State& state, const contestant& who, const workload& work, const host& where,
              unit shown, std::int64_t bytes) {
   try {
@@ -34,6 +36,7 @@ void run_one(benchmark::State& state, const contestant& who, const workload& wor
     if (shown == unit::bytes_per_second) state.SetBytesProcessed(state.iterations() * bytes);
     if (shown == unit::items_per_second) state.SetItemsProcessed(state.iterations());
   } catch (const std::exception& error) {
+    note_failure(!who.prepare);
     state.SkipWithError(error.what());
   }
 }
@@ -51,6 +54,10 @@ void compete(const std::string& title, const std::vector<contestant>& contestant
                                                                    : benchmark::kNanosecond);
   }
 }
+
+void note_failure(bool own) noexcept { failed = failed || own; }
+
+bool any_failed() noexcept { return failed; }
 
 void fail(const char* operation) { throw std::system_error(errno, std::generic_category(), operation); }
 

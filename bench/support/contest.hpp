@@ -58,6 +58,12 @@ void compete(const std::string& title, const std::vector<contestant>& contestant
 /// Each benchmark program defines this one: registers its question.
 void ask(const settings& how);
 
+/// To be called for an exception out of a contestant: Google Benchmark shows it, but exits with 0.
+/// @param own a contestant in this process, whose failure fails the program; a peer's is only shown.
+void note_failure(bool own) noexcept;
+/// @returns whether one of this process's own contestants failed.
+bool any_failed() noexcept;
+
 /// Throws std::system_error for errno.
 [[noreturn]] void fail(const char* operation);
 

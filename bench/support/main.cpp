@@ -61,4 +61,5 @@ int main(int argc, char** argv) {
   bench::ask(how);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
+  return bench::any_failed() ? 1 : 0;
 }
