@@ -1,0 +1,9 @@
+#include "support/helper.hpp"
+
+namespace coproc::test {
+
+std::string helper_path() { return COPROC_TEST_HELPER; }
+
+std::string host_path() { return COPROC_TEST_HOST; }
+
+} // namespace coproc::test
