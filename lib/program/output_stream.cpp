@@ -72,7 +72,7 @@ asio::awaitable<std::optional<std::string>> read_line_slowly(std::shared_ptr<out
   state->check_context(executor);
   if (state->breathing.was_due()) co_await pass_through_loop();
   for (;;) {
-    if (auto line = state->take_line()) co_return std::string(*line);
+    if (auto line = state->take_line()) co_return *line;
     if (state->at_end) co_return std::nullopt;
     co_await fill(state, chunk);
   }
@@ -82,7 +82,8 @@ asio::awaitable<std::optional<std::string>> read_line(std::shared_ptr<output_sta
   // Most lines are there already: a small coroutine, which does not look at the executor.
   if (!state->breathing.due()) {
     state->require_idle("read");
-    if (auto line = state->take_line()) co_return std::string(*line);
+    // The string is made where the result belongs.
+    if (auto line = state->take_line()) co_return *line;
   }
   co_return co_await read_line_slowly(std::move(state));
 }
