@@ -1,0 +1,152 @@
+// Lines from a child: read_line(), try_read_line(), max_line().
+#include <coproc/output_stream.hpp>
+
+#include <coproc/spawn.hpp>
+
+#include "support/co_test.hpp"
+#include "support/expect.hpp"
+#include "support/helper.hpp"
+#include "support/pending.hpp"
+
+#include <asio/buffer.hpp>
+
+#include <string>
+#include <system_error>
+
+using namespace coproc::test;
+using namespace std::string_literals;
+
+BOOST_AUTO_TEST_SUITE(lines)
+
+using coproc::stdio;
+
+/// A helper whose stdin and stdout are pipes.
+template <class... Actions>
+asio::awaitable<coproc::child> piped(Actions... actions) {
+  auto c = helper(std::move(actions)...).in(stdio::pipe()).out(stdio::pipe());
+  co_return co_await coproc::spawn(std::move(c));
+}
+
+CO_TEST(lines_come_without_their_ends) {
+  auto c = co_await piped("out=one\ntwo\n\nfour\n");
+  for (const char* expected : {"one", "two", "", "four"}) {
+    auto line = co_await c.out().read_line();
+    BOOST_REQUIRE(line.has_value());
+    BOOST_TEST(*line == expected);
+  }
+  for (int i = 0; i != 3; ++i) { // at the end, again and again
+    auto line = co_await c.out().read_line();
+    BOOST_TEST(!line.has_value());
+  }
+}
+
+CO_TEST(last_line_may_lack_its_end) {
+  auto c = co_await piped("out=one\nlast");
+  auto line = co_await c.out().read_line();
+  BOOST_TEST(line.value() == "one");
+  line = co_await c.out().read_line();
+  BOOST_TEST(line.value() == "last");
+  line = co_await c.out().read_line();
+  BOOST_TEST(!line.has_value());
+}
+
+CO_TEST(no_output_is_no_line) {
+  auto c = co_await piped("exit=0");
+  auto line = co_await c.out().read_line();
+  BOOST_TEST(!line.has_value());
+}
+
+CO_TEST(carriage_returns_and_nul_bytes_are_kept) {
+  auto c = co_await piped("cat");
+  const std::string text = "dos\r\na\0b\n\r\n\xff\xfe\n"s;
+  co_await c.in().write(text);
+  c.in().close();
+  for (const std::string& expected : {"dos\r"s, "a\0b"s, "\r"s, "\xff\xfe"s}) {
+    auto line = co_await c.out().read_line();
+    BOOST_TEST((line == expected));
+  }
+}
+
+CO_TEST(line_does_not_come_before_its_end) {
+  auto c = co_await piped("out=half", "line", "out= and half\n", "eof");
+  auto line = co_await beside(c.out().read_line());
+  co_await breathe();
+  BOOST_TEST(!line.done());
+  co_await c.in().write("\n");
+  auto text = co_await line.result();
+  BOOST_TEST(text.value() == "half and half");
+}
+
+CO_TEST(line_of_ten_megabytes) {
+  auto c = co_await piped("flood=10000000", "out=\nshort\n");
+  auto line = co_await c.out().read_line();
+  BOOST_TEST(line->size() == 10'000'000u);
+  BOOST_TEST(line->starts_with("abcdef"));
+  line = co_await c.out().read_line();
+  BOOST_TEST(line.value() == "short");
+}
+
+CO_TEST(line_beyond_the_limit_is_an_error_and_stays) {
+  auto c = co_await piped("out=12345\n123456\n12345\n");
+  c.out().max_line(5);
+  auto line = co_await c.out().read_line();
+  BOOST_TEST(line.value() == "12345");
+  for (int i = 0; i != 2; ++i) {
+    auto e = co_await thrown_by<std::system_error>(c.out().read_line());
+    BOOST_TEST((e.code() == std::errc::message_size));
+  }
+  c.out().max_line(6);
+  line = co_await c.out().read_line();
+  BOOST_TEST(line.value() == "123456");
+  line = co_await c.out().read_line();
+  BOOST_TEST(line.value() == "12345");
+}
+
+CO_TEST(endless_line_is_an_error_before_it_eats_the_memory) {
+  auto c = co_await piped("flood=0");
+  c.out().max_line(100'000);
+  auto e = co_await thrown_by<std::system_error>(c.out().read_line());
+  BOOST_TEST((e.code() == std::errc::message_size));
+  char first[3];
+  std::size_t n = co_await c.out().read_some(asio::buffer(first));
+  BOOST_TEST(std::string(first, n) == "abc");
+}
+
+CO_TEST(unfinished_last_line_counts_against_the_limit) {
+  auto c = co_await piped("out=123456");
+  c.out().max_line(5);
+  auto e = co_await thrown_by<std::system_error>(c.out().read_line());
+  BOOST_TEST((e.code() == std::errc::message_size));
+  std::string rest = co_await c.out().read_all();
+  BOOST_TEST(rest == "123456");
+}
+
+CO_TEST(try_read_line_takes_what_is_there) {
+  auto c = co_await piped("out=one\ntwo\nthree\nhalf", "eof");
+  BOOST_TEST(!c.out().try_read_line(), "nothing is read ahead of a reader");
+  auto line = co_await c.out().read_line();
+  BOOST_TEST(line.value() == "one");
+  BOOST_TEST((c.out().try_read_line() == "two"));
+  BOOST_TEST((c.out().try_read_line() == "three"));
+  BOOST_TEST(!c.out().try_read_line(), "half a line is none");
+  c.in().close();
+  line = co_await c.out().read_line();
+  BOOST_TEST(line.value() == "half");
+  BOOST_TEST(!c.out().try_read_line());
+}
+
+CO_TEST(alternating_both_ways_gives_every_line_once) {
+  const int count = 20'000;
+  auto c = co_await piped("lines=" + std::to_string(count));
+  int seen = 0;
+  bool in_order = true;
+  while (auto line = co_await c.out().read_line()) {
+    in_order = in_order && *line == "line " + std::to_string(seen++);
+    while (auto more = c.out().try_read_line())
+      in_order = in_order && *more == "line " + std::to_string(seen++);
+  }
+  BOOST_TEST(in_order);
+  BOOST_TEST(seen == count);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
