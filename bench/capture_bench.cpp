@@ -42,7 +42,7 @@ void ask(const settings& how) {
   for (const auto& [name, program] :
        {std::pair{"tiny", config::tiny}, std::pair{"true", std::string("/bin/true")}})
     for (std::int64_t in_flight : {1, 8}) {
-      const auto count = how.smoke ? in_flight : 4 * in_flight + 124;
+      const auto count = how.smoke ? in_flight : 2 * in_flight + 14;
       compete(std::string("capture/") + name + "/in_flight:" + std::to_string(in_flight),
               in_flight == 1 ? all : many, {"capture", program, count, in_flight}, {}, unit::time_per_item);
     }

@@ -82,7 +82,7 @@ void soak(benchmark::State& state, bool smoke) {
   try {
     run(smoke ? 4 : 2'000);
     const double memory = resident_kib(), open = descriptors();
-    for (auto _ : state) run(count);
+    while (state.KeepRunningBatch(count)) run(count);
     state.counters["memory_growth_kib"] = resident_kib() - memory;
     state.counters["descriptor_growth"] = descriptors() - open;
     state.counters["zombies"] = zombies();
@@ -99,10 +99,10 @@ void soak(benchmark::State& state, bool smoke) {
 void ask(const settings& how) {
   benchmark::RegisterBenchmark("soak/100000/coproc",
                                [how](benchmark::State& state) { soak(state, how.smoke); })
-      ->Iterations(1)
+      ->Iterations(how.smoke ? 40 : 100'000)
       ->Repetitions(1)
       ->UseRealTime()
-      ->Unit(benchmark::kMillisecond);
+      ->Unit(benchmark::kMicrosecond);
 }
 
 } // namespace bench

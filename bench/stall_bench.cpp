@@ -1,7 +1,7 @@
 // Question: for how long does the loop not turn while it starts a program?
 // Unit: microseconds; the longest time between two turns from the start of a program to its status: the
 // median over
-//   64 programs, and the 99th percentile as a counter.
+//   32 programs (8 in the large host), and the 99th percentile as a counter.
 // Varies: the program (see start_bench.cpp), and the memory of the host (a fork copies its page tables).
 // Fixed: one program at a time, beside a handler that posts itself for ever.
 // Limit: raw_asio, whose start holds the thread until the exec, and raw_idle, where nothing is started at
@@ -36,13 +36,13 @@ void ask(const settings& how) {
                               {"raw_idle", raw::stall_idle, {}},
                               {"boost_process_v2", boost_process::stall, {}}};
   for (auto& peer : peers("stall")) all.push_back(std::move(peer));
-  const std::int64_t count = how.smoke ? 2 : 64;
+  const std::int64_t count = how.smoke ? 2 : 32;
   for (const auto& [name, program] :
        {std::pair{"tiny", config::tiny}, std::pair{"true", std::string("/bin/true")}}) {
     const std::string title = std::string("stall/") + name;
     compete(title, all, {"stall", program, count, 1}, {}, unit::time_per_item);
     if (how.big_host)
-      compete(title + "/host:2GB", all, {"stall", program, 16, 1}, {2048, 0}, unit::time_per_item);
+      compete(title + "/host:2GB", all, {"stall", program, 8, 1}, {2048, 0}, unit::time_per_item);
   }
 }
 

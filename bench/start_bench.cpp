@@ -59,7 +59,10 @@ void ask(const settings& how) {
     std::string title = std::string("start/") + s.name + "/in_flight:" + std::to_string(s.in_flight);
     if (s.where.descriptors != 0) title += "/descriptors:1000";
     if (s.where.resident_mib != 0) title += "/host:2GB";
-    const auto count = how.smoke ? s.in_flight : s.where.resident_mib != 0 ? 16 : 2 * s.in_flight + 126;
+    const auto count = how.smoke                   ? s.in_flight
+                       : s.where.resident_mib != 0 ? 8
+                       : s.in_flight == 1          ? 16
+                                                   : 2 * s.in_flight + 16;
     compete(title, s.in_flight == 1 ? one_at_a_time : all, {"start", s.program, count, s.in_flight}, s.where,
             unit::time_per_item);
   }
