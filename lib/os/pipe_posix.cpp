@@ -43,10 +43,10 @@ pipe_ends make_pipe(host_end end, const char* what) {
 }
 
 transfer try_read(int fd, void* data, std::size_t size) noexcept {
-  if (int error = injected_error(call::read)) return {0, error};
   size = injected_limit(call::read, size);
   for (;;) {
-    ssize_t result = ::read(fd, data, size);
+    errno = injected_error(call::read);
+    ssize_t result = errno ? -1 : ::read(fd, data, size);
     if (result >= 0) return {static_cast<std::size_t>(result), 0};
     if (errno != EINTR) return {0, errno};
   }
@@ -84,7 +84,10 @@ transfer write_with_sigpipe_blocked(int fd, const void* data, std::size_t size) 
 } // namespace
 
 transfer try_write(int fd, const void* data, std::size_t size) noexcept {
-  if (int error = injected_error(call::write)) return {0, error};
+  int injected;
+  do injected = injected_error(call::write);
+  while (injected == EINTR);
+  if (injected) return {0, injected};
   size = injected_limit(call::write, size);
 #ifdef SYS_pwritev2
   // Linux 6.18 writes without the signal when asked to. A kernel that can't is not asked again.

@@ -24,7 +24,7 @@ std::string tail(const std::string& err) {
 }
 
 /// A command line as a part of a message: with all of its thousand file names nobody would read it.
-std::string quoted(const std::string& command) {
+std::string in_quotes(const std::string& command) {
   constexpr std::size_t most = 200;
   std::string result(1, '\'');
   result.append(command, 0, most);
@@ -42,18 +42,18 @@ std::string seconds(duration d) {
 
 called_process_error::called_process_error(std::string command_line, exit_status how, std::string output,
                                            std::string errors)
-    : error(quoted(command_line) + " " + how.to_string() + tail(errors)), command(std::move(command_line)),
+    : error(in_quotes(command_line) + " " + how.to_string() + tail(errors)), command(std::move(command_line)),
       status(how), out(std::move(output)), err(std::move(errors)) {}
 
 timeout_expired::timeout_expired(std::string command_line, duration limit, exit_status how,
                                  std::string output, std::string errors)
-    : error(quoted(command_line) + " was stopped after its timeout of " + seconds(limit) + tail(errors)),
+    : error(in_quotes(command_line) + " was stopped after its timeout of " + seconds(limit) + tail(errors)),
       command(std::move(command_line)), timeout(limit), status(how), out(std::move(output)),
       err(std::move(errors)) {}
 
 output_limit::output_limit(std::string command_line, std::size_t most, exit_status how, std::string output,
                            std::string errors)
-    : error(quoted(command_line) + " was stopped: it wrote more than " + std::to_string(most) + " bytes" +
+    : error(in_quotes(command_line) + " was stopped: it wrote more than " + std::to_string(most) + " bytes" +
             tail(errors)),
       command(std::move(command_line)), limit(most), status(how), out(std::move(output)),
       err(std::move(errors)) {}

@@ -25,8 +25,11 @@ asio::awaitable<void> write(std::shared_ptr<input_state> state, std::string_view
   stream_end::turn turn(*state, "write");
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_context(executor);
-  if (state->breathing.due()) co_await pass_through_loop();
   state->require_open();
+  if (state->breathing.due()) {
+    co_await pass_through_loop();
+    if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+  }
   for (unsigned writes = 1; !bytes.empty(); ++writes) {
     os::transfer result = state->send(bytes.data(), bytes.size());
     bytes.remove_prefix(result.size);
@@ -37,6 +40,7 @@ asio::awaitable<void> write(std::shared_ptr<input_state> state, std::string_view
       os::throw_errno(result.error, "write " + state->what());
     } else if (writes % 16 == 0) {
       co_await pass_through_loop(); // a reader that is as fast as this must not own the loop
+      if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
     }
   }
 }

@@ -39,6 +39,13 @@ asio::awaitable<void> readable(std::shared_ptr<output_state> state) {
   if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
 }
 
+/// Lets the loop breathe in the middle of a read.
+asio::awaitable<void> breathe(std::shared_ptr<output_state> state) {
+  const bool was_open = state->is_open();
+  co_await pass_through_loop();
+  if (was_open && !state->is_open()) throw std::system_error(asio::error::operation_aborted);
+}
+
 /// Reads once into the buffer; waits if there is nothing yet.
 asio::awaitable<void> fill(std::shared_ptr<output_state> state, std::size_t most) {
   state->require_open();
@@ -54,7 +61,7 @@ asio::awaitable<std::size_t> read_some(std::shared_ptr<output_state> state, asio
   stream_end::turn turn(*state, "read");
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_context(executor);
-  if (state->breathing.due()) co_await pass_through_loop();
+  if (state->breathing.due()) co_await breathe(state);
   if (!state->buffer.empty()) co_return copy_out(*state, to);
   if (state->at_end || to.size() == 0) co_return 0;
   state->require_open();
@@ -70,7 +77,7 @@ asio::awaitable<std::optional<std::string>> read_line_slowly(std::shared_ptr<out
   stream_end::turn turn(*state, "read");
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_context(executor);
-  if (state->breathing.was_due()) co_await pass_through_loop();
+  if (state->breathing.was_due()) co_await breathe(state);
   for (;;) {
     if (auto line = state->take_line()) co_return *line;
     if (state->at_end) co_return std::nullopt;
@@ -92,11 +99,10 @@ asio::awaitable<std::string> read_all(std::shared_ptr<output_state> state) {
   stream_end::turn turn(*state, "read");
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_context(executor);
-  if (state->breathing.due()) co_await pass_through_loop();
+  if (state->breathing.due()) co_await breathe(state);
   for (unsigned reads = 1; !state->at_end; ++reads) {
     co_await fill(state, chunk * 4);
-    if (reads % 16 == 0)
-      co_await pass_through_loop(); // a writer that is as fast as this must not own the loop
+    if (reads % 16 == 0) co_await breathe(state); // a writer that is as fast as this must not own the loop
   }
   state->forget_scan();
   co_return state->buffer.take();

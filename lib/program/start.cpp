@@ -112,7 +112,7 @@ std::vector<std::string> environment_of(const command_spec& spec) {
   std::vector<std::pair<std::string, std::string>> variables;
   if (!spec.clear_env) variables = os::host_environment();
   for (const auto& [key, value] : spec.env) {
-    std::erase_if(variables, [&key = key](const auto& variable) { return variable.first == key; });
+    std::erase_if(variables, [&name = key](const auto& variable) { return variable.first == name; });
     if (value) variables.emplace_back(key, *value);
   }
   for (const auto& [key, value] : variables) result.push_back(key + '=' + value);
