@@ -3,6 +3,7 @@
 #include "os/fd.hpp"
 
 #include <cstddef>
+#include <span>
 
 namespace coproc::os {
 
@@ -28,6 +29,9 @@ struct transfer {
 };
 
 transfer try_read(int fd, void* data, std::size_t size) noexcept;
+
+/// Fills @p first and then @p second, in one system call (readv(2)).
+transfer try_read(int fd, std::span<char> first, std::span<char> second) noexcept;
 
 /// A closed reader is the error EPIPE, and never a SIGPIPE.
 transfer try_write(int fd, const void* data, std::size_t size) noexcept;

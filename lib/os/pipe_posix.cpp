@@ -3,6 +3,7 @@
 #include "os/error.hpp"
 #include "os/fault.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
@@ -43,10 +44,16 @@ pipe_ends make_pipe(host_end end, const char* what) {
 }
 
 transfer try_read(int fd, void* data, std::size_t size) noexcept {
-  size = injected_limit(call::read, size);
+  return try_read(fd, {static_cast<char*>(data), size}, {});
+}
+
+transfer try_read(int fd, std::span<char> first, std::span<char> second) noexcept {
+  const std::size_t most = injected_limit(call::read, first.size() + second.size());
+  const std::size_t in_first = std::min(first.size(), most);
+  iovec pieces[] = {{first.data(), in_first}, {second.data(), std::min(second.size(), most - in_first)}};
   for (;;) {
     errno = injected_error(call::read);
-    ssize_t result = errno ? -1 : ::read(fd, data, size);
+    ssize_t result = errno ? -1 : ::readv(fd, pieces, second.empty() ? 1 : 2);
     if (result >= 0) return {static_cast<std::size_t>(result), 0};
     if (errno != EINTR) return {0, errno};
   }

@@ -2,8 +2,6 @@
 // memory which is about to be overwritten costs more than the read itself.
 #include "program/byte_buffer.hpp"
 
-#include "os/memory.hpp"
-
 #include <algorithm>
 #include <utility>
 #include <version>
@@ -32,20 +30,23 @@ std::string uninitialized(std::size_t size) {
 
 } // namespace
 
-char* byte_buffer::prepare(std::size_t least) {
-  if (room() >= least) return storage_.data() + end_;
-  // Moving to the front is worth it if that makes enough room, and moves less than what has been consumed.
-  if (begin_ >= size() && storage_.size() - size() >= least) {
-    std::memmove(storage_.data(), data(), size());
-  } else {
-    std::string larger = uninitialized(std::max(size() + least, grown(storage_.size())));
-    os::expect_to_be_filled(larger.data(), larger.size());
-    std::memcpy(larger.data(), data(), size());
-    storage_ = std::move(larger);
-  }
+void byte_buffer::compact() noexcept {
+  if (begin_ == 0 || begin_ < size()) return;
+  std::memmove(storage_.data(), data(), size());
   end_ = size();
   begin_ = 0;
-  return storage_.data() + end_;
+}
+
+void byte_buffer::append(const char* bytes, std::size_t count) {
+  if (room() < count) {
+    std::string larger = uninitialized(std::max(size() + count, grown(storage_.size())));
+    std::memcpy(larger.data(), data(), size());
+    storage_ = std::move(larger);
+    end_ = size();
+    begin_ = 0;
+  }
+  std::memcpy(end(), bytes, count);
+  commit(count);
 }
 
 std::string byte_buffer::take() {

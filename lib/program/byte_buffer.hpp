@@ -16,11 +16,15 @@ public:
   bool empty() const noexcept { return begin_ == end_; }
   std::string_view view() const noexcept { return {data(), size()}; }
 
-  /// Makes room for at least @p least bytes behind the data. @returns where; room() says how much there is.
-  char* prepare(std::size_t least);
+  /// The room behind the data. The first @p size bytes of it become data with commit().
+  char* end() noexcept { return storage_.data() + end_; }
   std::size_t room() const noexcept { return storage_.size() - end_; }
-  /// The first @p size bytes of the room are data now.
   void commit(std::size_t size) noexcept { end_ += size; }
+
+  /// Moves the data to the front if that moves less than what has been consumed.
+  void compact() noexcept;
+  /// Adds bytes, and memory as it is needed.
+  void append(const char* bytes, std::size_t size);
 
   void consume(std::size_t size) noexcept {
     begin_ += size;

@@ -111,11 +111,20 @@ asio::awaitable<std::string> read_all(std::shared_ptr<output_state> state) {
 } // namespace
 
 os::transfer output_state::fill(std::size_t most) {
-  std::size_t least = std::min(most, std::max(os::default_capacity, buffer.size() / 2));
-  char* to = buffer.prepare(least);
-  os::transfer result = os::try_read(fd(), to, std::min(most, buffer.room()));
-  buffer.commit(result.size);
+  // What does not fit into the buffer goes to the stack first: so an output that fills its buffer exactly
+  // does not make it grow only to find the end, and a short one gets no more memory than it needs.
+  char overflow[os::default_capacity];
+  buffer.compact();
+  const std::size_t room = std::min(buffer.room(), most);
+  const std::size_t extra = room < sizeof overflow ? std::min(sizeof overflow, most - room) : 0;
+  os::transfer result = os::try_read(fd(), {buffer.end(), room}, {overflow, extra});
   note(result);
+  if (result.size <= room) {
+    buffer.commit(result.size);
+  } else {
+    buffer.commit(room);
+    buffer.append(overflow, result.size - room);
+  }
   return result;
 }
 

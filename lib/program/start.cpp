@@ -24,7 +24,7 @@ const stdio& chosen(const stdio& wanted, const stdio& fallback) {
 /// The child's three streams while it is being started: what it gets, and what the host keeps.
 class streams {
 public:
-  explicit streams(const std::string& program) : program_(program) {}
+  explicit streams(const std::string& program) : program_(program) { plan.reserve(3); }
 
   void set_up_in(const stdio& in) {
     switch (access::kind_of(in)) {
@@ -216,13 +216,13 @@ void check_descriptors(const command_spec& spec) {
 }
 
 std::shared_ptr<child_state> make_state(const asio::any_io_executor& executor, command program,
-                                        bool leads_group, std::optional<duration> timeout) {
-  const std::string name = access::spec(program).program;
+                                        const os::launch_plan& plan, std::optional<duration> timeout) {
   try {
-    return std::make_shared<child_state>(executor, std::move(program), leads_group, timeout);
+    return std::make_shared<child_state>(executor, std::move(program), plan.group != group_mode::inherit,
+                                         timeout);
   } catch (const std::system_error& error) {
     // The first descriptor of a context makes Asio open some of its own.
-    os::throw_errno(error.code().value(), "spawn '" + name + "': cannot use the event loop");
+    os::throw_errno(error.code().value(), "spawn '" + plan.program + "': cannot use the event loop");
   }
 }
 
@@ -247,10 +247,11 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
 
   os::launch_plan plan;
   plan.program = spec.program;
-  plan.redirects = ends.plan;
+  plan.redirects = std::move(ends.plan);
   plan.group = group_of(spec, defaults, in);
   std::vector<std::string> environment = environment_of(spec);
   plan.candidates = candidates_of(spec.program, search_path(spec, environment));
+  plan.argv.reserve(spec.arguments.size() + 2);
   plan.argv.push_back(spec.program.c_str());
   for (const std::string& argument : spec.arguments) plan.argv.push_back(argument.c_str());
   plan.argv.push_back(nullptr);
@@ -264,7 +265,7 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
   if (defaults.timeout && (!timeout || *defaults.timeout < *timeout)) timeout = defaults.timeout;
 
   // All that can fail for want of memory or descriptors comes before the process is there.
-  auto state = make_state(executor, std::move(program), plan.group != group_mode::inherit, timeout);
+  auto state = make_state(executor, std::move(program), plan, timeout);
   hand_over(*state, ends, executor, in);
   state->adopt(os::launch(plan));
   return state;
