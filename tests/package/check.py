@@ -97,8 +97,9 @@ def clang_flags(environment, folder):
     return run("pkg-config", "--variable=clang_cflags", "coproc", cwd=folder, **environment).split()
 
 
-def use_cmake(scratch, prefix, kinds):
-    tools = [f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_COMPILER={compiler[-1]}"]
+def use_cmake(scratch, libdir, kinds):
+    # By its folder: where Debian lacks dpkg-architecture, Meson takes lib64, in which CMake does not look there.
+    tools = ["-G", "Ninja", f"-Dcoproc_DIR={libdir}/cmake/coproc", f"-DCMAKE_CXX_COMPILER={compiler[-1]}"]
     for kind in kinds:
         folder = new_folder(scratch, f"cmake-{kind}")
         (folder / "CMakeLists.txt").write_text(
@@ -144,12 +145,9 @@ def main():
         run("meson", "install", "-C", build_root, "--no-rebuild", "--destdir", scratch / "staged", cwd=scratch)
         [config] = (scratch / "staged").rglob("pkgconfig/coproc.pc")
         libdir = config.parent.parent
-        prefix = libdir
-        while not (prefix / "include").is_dir():
-            prefix = prefix.parent
         kinds = [kind for kind, file in (("shared", "libcoproc.so"), ("static", "libcoproc.a")) if (libdir / file).exists()]
         use_pkg_config(scratch, libdir, kinds)
-        use_cmake(scratch, prefix, kinds)
+        use_cmake(scratch, libdir, kinds)
         use_meson(scratch)
 
 
