@@ -7,6 +7,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -167,21 +168,25 @@ CO_TEST(moving_a_permit_moves_its_unit) {
   BOOST_TEST(slots.available() == 1u);
 }
 
-asio::awaitable<void> take_and_give_back(coproc::semaphore& slots, int& running, int& most) {
+struct running_tasks {
+  int now = 0;
+  int most = 0;
+};
+
+asio::awaitable<void> take_and_give_back(coproc::semaphore& slots, std::shared_ptr<running_tasks> running) {
   permit slot = co_await slots.acquire();
-  most = std::max(most, ++running);
+  running->most = std::max(running->most, ++running->now);
   co_await breathe();
-  --running;
+  --running->now;
 }
 
 CO_TEST(caps_how_many_run_at_once) {
   coproc::semaphore slots(3);
-  int running = 0;
-  int most = 0;
+  auto running = std::make_shared<running_tasks>();
   std::vector<pending<void>> tasks;
-  for (int i = 0; i != 20; ++i) tasks.push_back(co_await beside(take_and_give_back(slots, running, most)));
+  for (int i = 0; i != 20; ++i) tasks.push_back(co_await beside(take_and_give_back(slots, running)));
   for (auto& task : tasks) co_await task.result();
-  BOOST_TEST(most == 3);
+  BOOST_TEST(running->most == 3);
   BOOST_TEST(slots.available() == 3u);
 }
 

@@ -167,7 +167,8 @@ BOOST_AUTO_TEST_CASE(pending_read_is_work_and_can_be_cancelled) {
 }
 
 CO_TEST(second_operation_at_once_completes_with_already_started) {
-  auto c = co_await cat();
+  auto idle = helper("pause").in(stdio::pipe()).out(stdio::pipe());
+  auto c = co_await coproc::spawn(std::move(idle));
   char buffer[8];
   auto line = co_await beside(c.out().read_line());
   co_await breathe();

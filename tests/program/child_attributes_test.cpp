@@ -174,7 +174,8 @@ CO_TEST(umask_is_the_childs_own) {
 }
 
 CO_TEST(user_and_group_are_changed_for_good) {
-  if (::getuid() != 0) co_return; // the privilege is missing: see user_without_privilege
+  if (::getuid() != 0) co_return;         // the privilege is missing: see user_without_privilege
+  supplementary_groups groups({1, 2, 3}); // which the child must not keep
   auto c = helper("uid", "gid", "groups").user(65534, 65533);
   std::string out = co_await output_of(std::move(c));
   BOOST_TEST(out == "65534\n65534\n65533\n65533\n0\n");

@@ -27,6 +27,7 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -80,8 +81,10 @@ BOOST_AUTO_TEST_CASE(future_gets_the_result_of_a_loop_in_another_thread) {
   thread.join();
 }
 
-asio::awaitable<void> count_down(asio::steady_timer& timer, int& ticks) {
-  for (; ticks != 0; --ticks) {
+/// Counts to three in a timer's time, beside the test.
+asio::awaitable<void> tick_three_times(std::shared_ptr<int> ticks) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (*ticks = 0; *ticks != 3; ++*ticks) {
     timer.expires_after(1ms);
     co_await timer.async_wait(asio::use_awaitable);
   }
@@ -90,32 +93,28 @@ asio::awaitable<void> count_down(asio::steady_timer& timer, int& ticks) {
 CO_TEST(loop_breathes_during_endless_immediate_reads) {
   auto c = helper("flood=0").in(stdio::null()).out(stdio::pipe());
   auto endless = co_await coproc::spawn(std::move(c));
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  int ticks = 3;
-  auto counting = co_await beside(count_down(timer, ticks));
+  auto ticks = std::make_shared<int>(0);
+  auto ticking = co_await beside(tick_three_times(ticks));
   char one[1];
-  while (ticks != 0) co_await endless.out().read_some(asio::buffer(one));
-  co_await counting.result();
+  while (*ticks != 3) co_await endless.out().read_some(asio::buffer(one));
 }
 
 CO_TEST(loop_breathes_during_endless_waits_for_the_dead) {
   auto c = co_await coproc::spawn(helper("exit=0"));
   co_await c.wait();
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  int ticks = 3;
-  auto counting = co_await beside(count_down(timer, ticks));
-  while (ticks != 0) co_await c.wait();
-  ticks = 3;
-  auto again = co_await beside(count_down(timer, ticks));
-  while (ticks != 0) co_await c.wait(0s);
+  auto ticks = std::make_shared<int>(0);
+  auto ticking = co_await beside(tick_three_times(ticks));
+  while (*ticks != 3) co_await c.wait();
+  co_await ticking.result();
+  auto again = co_await beside(tick_three_times(ticks));
+  while (*ticks != 3) co_await c.wait(0s);
 }
 
 CO_TEST(loop_breathes_during_endless_lines_at_the_end) {
   auto c = co_await coproc::spawn(helper("exit=0").out(stdio::pipe()));
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  int ticks = 3;
-  auto counting = co_await beside(count_down(timer, ticks));
-  while (ticks != 0) {
+  auto ticks = std::make_shared<int>(0);
+  auto ticking = co_await beside(tick_three_times(ticks));
+  while (*ticks != 3) {
     auto line = co_await c.out().read_line();
     BOOST_TEST(!line);
   }
@@ -123,10 +122,9 @@ CO_TEST(loop_breathes_during_endless_lines_at_the_end) {
 
 CO_TEST(loop_breathes_during_endless_writes) {
   auto c = co_await coproc::spawn(helper("eof").in(stdio::pipe()));
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  int ticks = 3;
-  auto counting = co_await beside(count_down(timer, ticks));
-  while (ticks != 0) co_await c.in().write("x");
+  auto ticks = std::make_shared<int>(0);
+  auto ticking = co_await beside(tick_three_times(ticks));
+  while (*ticks != 3) co_await c.in().write("x");
 }
 
 CO_TEST(awaitable_operators_compose) {

@@ -1,6 +1,7 @@
 #include "support/co_test.hpp"
 
 #include "support/leak_check.hpp"
+#include "support/pending.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -75,12 +76,24 @@ private:
   struct sigaction before_ {};
 };
 
+/// A loop for one run of a body.
+struct test_loop {
+  struct after {
+    ~after() { loop_is_ending = false; }
+  } end;
+  asio::io_context context;
+  struct before {
+    ~before() { loop_is_ending = true; }
+  } begin_of_end;
+};
+
 /// Runs the body, interrupted after @p step handlers.
 outcome drive(test_body body, interruption how, std::size_t step) {
   outcome result;
   std::exception_ptr error;
   asio::cancellation_signal stop; // outlives the loop, whose destruction may touch its slot
-  asio::io_context loop;
+  test_loop whole;
+  asio::io_context& loop = whole.context;
   asio::co_spawn(loop, body(), asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr e) {
                    result.finished = true;
                    error = e;

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,6 +64,14 @@ blocked_signals::blocked_signals() {
 }
 
 blocked_signals::~blocked_signals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+supplementary_groups::supplementary_groups(const std::vector<gid_t>& groups)
+    : before_(static_cast<std::size_t>(checked(::getgroups(0, nullptr), "getgroups"))) {
+  checked(::getgroups(static_cast<int>(before_.size()), before_.data()), "getgroups");
+  checked(::setgroups(groups.size(), groups.data()), "setgroups");
+}
+
+supplementary_groups::~supplementary_groups() { ::setgroups(before_.size(), before_.data()); }
 
 lowered_limit::lowered_limit(int resource, rlim_t soft) : resource_(resource) {
   const auto which = static_cast<__rlimit_resource_t>(resource);

@@ -3,9 +3,11 @@
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 namespace coproc::test {
 
@@ -49,6 +51,17 @@ public:
 
 private:
   sigset_t before_;
+};
+
+/// Its supplementary groups; root's to change.
+class supplementary_groups {
+public:
+  explicit supplementary_groups(const std::vector<gid_t>& groups);
+  supplementary_groups(const supplementary_groups&) = delete;
+  ~supplementary_groups();
+
+private:
+  std::vector<gid_t> before_;
 };
 
 /// Lowers a soft limit.

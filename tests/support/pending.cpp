@@ -5,6 +5,8 @@
 
 namespace coproc::test {
 
+bool loop_is_ending = false;
+
 asio::awaitable<void> breathe() {
   // More rounds than any operation of the library needs to get from its start to its first wait.
   for (int i = 0; i != 32; ++i) co_await asio::post(asio::use_awaitable);
