@@ -215,6 +215,16 @@ CO_TEST(all_that_was_written_before_the_end_is_read_in_any_case) {
   BOOST_TEST(result.out.size() > 400'000u);
 }
 
+CO_TEST(all_of_it_is_read_even_in_small_pieces_and_without_a_grace) {
+  short_transfers reads(os_call::read, 500);
+  auto c = piped(helper("grandchild", "flood=60000", "out=done")).drain_grace(0ms);
+  auto started = co_await coproc::spawn(std::move(c));
+  co_await started.wait(); // all of it is in the pipe
+  auto result = co_await started.communicate();
+  killed_at_end cleanup(std::stoi(result.out));
+  BOOST_TEST(result.out.ends_with("done"));
+}
+
 CO_TEST(short_reads_and_writes_lose_nothing) {
   short_transfers reads(os_call::read, 3);
   short_transfers writes(os_call::write, 2);

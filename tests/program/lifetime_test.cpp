@@ -8,6 +8,7 @@
 #include "support/expect.hpp"
 #include "support/helper.hpp"
 #include "support/leak_check.hpp"
+#include "support/loops.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
 
@@ -15,7 +16,6 @@
 #include <asio/io_context.hpp>
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,21 +34,8 @@ using coproc::stdio;
 
 command piped(command c) { return std::move(c).in(stdio::pipe()).out(stdio::pipe()); }
 
-asio::awaitable<void> start_into(std::optional<coproc::child>& target, command c) {
-  target = co_await coproc::spawn(std::move(c));
-}
-
 asio::awaitable<void> wait_for(coproc::child& c, std::optional<exit_status>& status) {
   status = co_await c.wait();
-}
-
-/// Runs one coroutine on a loop, to the end of all work.
-std::exception_ptr run_on(asio::io_context& loop, asio::awaitable<void> body) {
-  std::exception_ptr error;
-  asio::co_spawn(loop, std::move(body), [&](std::exception_ptr e) { error = e; });
-  loop.restart();
-  loop.run_for(deadline());
-  return error;
 }
 
 CO_TEST(dropped_child_is_killed_and_reaped_by_its_loop) {
@@ -143,79 +130,6 @@ CO_TEST(destructor_completes_communicate_and_stop) {
   BOOST_TEST(aborted);
 }
 
-/// A detached child is nobody's work: what reaps it is the next operation of the library, whichever that is.
-asio::awaitable<void> check_reaped_by_next_operation(int pid) {
-  co_await end_of(pid);
-  co_await thrown_by<std::system_error>(coproc::spawn(command("/no/such/program")));
-  BOOST_TEST(process_state_of(pid) == '-');
-}
-
-CO_TEST(detached_child_lives_on) {
-  int pid = 0;
-  {
-    auto c = co_await coproc::spawn(piped(helper("ignore=13", "say=ready", "eof", "pause")));
-    co_await c.out().read_line();
-    pid = c.pid();
-    c.detach();
-  }
-  killed_at_end cleanup(pid);
-  co_await breathe();
-  BOOST_TEST(alive(pid));
-  ::kill(pid, SIGKILL);
-  co_await check_reaped_by_next_operation(pid);
-}
-
-CO_TEST(detach_closes_the_pipes) {
-  auto c = co_await coproc::spawn(piped(helper("eof")));
-  const int pid = c.pid();
-  killed_at_end cleanup(pid);
-  c.detach();
-  co_await end_of(pid);
-}
-
-CO_TEST(after_detach_only_what_it_was_is_told) {
-  auto c = co_await coproc::spawn(helper("pause").in(stdio::pipe()));
-  const int pid = c.pid();
-  killed_at_end cleanup(pid);
-  auto waiter = co_await beside(c.wait());
-  co_await breathe();
-  c.detach();
-  bool aborted = co_await waiter.aborted();
-  BOOST_TEST(aborted);
-  BOOST_TEST(c.pid() == pid);
-  CHECK_CONTAINS(c.command().to_string(), "pause");
-  BOOST_TEST(!c.usage());
-  BOOST_CHECK_THROW(c.in(), std::logic_error);
-  BOOST_CHECK_THROW(c.poll(), std::logic_error);
-  BOOST_CHECK_THROW(c.terminate(), std::logic_error);
-  co_await thrown_by<std::logic_error>([&] { return c.wait(); });
-  co_await thrown_by<std::logic_error>([&] { return c.wait(1s); });
-  co_await thrown_by<std::logic_error>([&] { return c.communicate(); });
-  co_await thrown_by<std::logic_error>([&] { return c.stop(); });
-}
-
-CO_TEST(detach_of_the_dead_leaves_nothing) {
-  auto c = co_await coproc::spawn(helper("exit=0"));
-  const int pid = c.pid();
-  co_await end_of(pid);
-  c.detach();
-  co_await check_reaped_by_next_operation(pid);
-}
-
-BOOST_AUTO_TEST_CASE(detached_child_outlives_its_loop_and_is_reaped_later) {
-  leak_check nothing_left;
-  int pid = 0;
-  {
-    std::optional<coproc::child> c;
-    asio::io_context loop;
-    run_on(loop, start_into(c, piped(helper("ignore=1", "eof", "pause"))));
-    pid = c->pid();
-    c->detach();
-  }
-  BOOST_TEST(alive(pid));
-  ::kill(pid, SIGKILL);
-}
-
 BOOST_AUTO_TEST_CASE(destroyed_loop_drops_its_waiters_and_the_handle_kills) {
   leak_check nothing_left;
   std::optional<coproc::child> c;
@@ -288,6 +202,44 @@ BOOST_AUTO_TEST_CASE(waiter_is_work_and_a_handle_is_none) {
   c->in().close();
   loop.run_for(deadline());
   BOOST_TEST((status == exit_status::exited(3)));
+}
+
+asio::awaitable<void> wait_in_vain(coproc::child& c) {
+  auto status = co_await c.wait(5ms);
+  BOOST_TEST(!status);
+  auto cancelled = co_await beside(c.wait());
+  co_await breathe();
+  cancelled.cancel();
+  bool aborted = co_await cancelled.aborted();
+  BOOST_TEST(aborted);
+}
+
+BOOST_AUTO_TEST_CASE(waiter_that_gave_up_is_no_work) {
+  leak_check nothing_left;
+  std::optional<coproc::child> c;
+  asio::io_context loop;
+  run_on(loop, start_into(c, piped(helper("eof"))));
+  run_on(loop, wait_in_vain(*c));
+  BOOST_TEST(loop.stopped());
+  BOOST_TEST(!c->poll());
+}
+
+asio::awaitable<void> communicate_past_a_grandchild(coproc::child& c, std::string& out) {
+  auto result = co_await c.communicate();
+  out = std::move(result.out);
+}
+
+BOOST_AUTO_TEST_CASE(finished_communicate_is_no_work) {
+  leak_check nothing_left;
+  std::optional<coproc::child> c;
+  asio::io_context loop;
+  run_on(loop, start_into(c, piped(helper("grandchild", "out=done")).drain_grace(10ms)));
+  std::string out;
+  run_on(loop, communicate_past_a_grandchild(*c, out));
+  BOOST_TEST(loop.stopped(), "though somebody holds the stream open");
+  BOOST_REQUIRE(!out.empty());
+  killed_at_end cleanup(std::stoi(out));
+  BOOST_TEST(out.ends_with("done"));
 }
 
 BOOST_AUTO_TEST_CASE(drop_on_a_loop_that_never_runs_again_is_reaped_by_others) {
