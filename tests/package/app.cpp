@@ -39,7 +39,7 @@ asio::awaitable<void> everything() {
   // An error of Asio's, made in the library and compared here: the two agree about its category.
   bool missing = false;
   try {
-    co_await coproc::spawn(coproc::command("coproc-no-such-program"));
+    co_await coproc::spawn(coproc::command("/no/such/program"));
   } catch (const std::system_error& error) {
     missing = error.code() == std::errc::no_such_file_or_directory;
   }
