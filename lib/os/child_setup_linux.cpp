@@ -178,7 +178,11 @@ COPROC_UNINSTRUMENTED void set_up_signals(const child_plan& plan) noexcept {
     ::syscall(SYS_execve, plan.candidates[i], plan.argv, plan.envp);
     switch (errno) {
     case EACCES:
-      if (!denied) culprit = i;
+      // A directory that may not be searched is no more than a directory where the program is not.
+      if (denied ||
+          (plan.candidate_count != 1 && ::syscall(SYS_faccessat, AT_FDCWD, plan.candidates[i], F_OK) < 0))
+        break;
+      culprit = i;
       denied = EACCES;
       break;
     case ENOENT:
