@@ -155,6 +155,7 @@ void child_state::signal_all(int number) {
 }
 
 void child_state::begin_stop(const stop_policy& policy) {
+  if (policy.grace() <= duration::zero()) return kill_now();
   lock_type lock(mutex_);
   if (record_ || stage_ == stage::detached) return;
   const clock::time_point kill_at = after(clock::now(), policy.grace());
@@ -164,7 +165,6 @@ void child_state::begin_stop(const stop_policy& policy) {
     // A stopped process takes no signal but these two, signal(7).
     if (policy.signal() != SIGKILL) signal_all(SIGCONT);
   }
-  if (policy.grace() <= duration::zero()) signal_all(SIGKILL);
   expect_end(lock, kill_at);
 }
 
