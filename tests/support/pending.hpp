@@ -73,16 +73,15 @@ public:
     if constexpr (!std::is_void_v<T>) co_return std::move(state_->value);
   }
 
-  /// Waits for its end. @returns whether that was a cancellation.
+  /// Waits for its end. @returns whether that was a cancellation; another exception is thrown.
   asio::awaitable<bool> aborted() {
     co_await ended();
     if (!state_->error) co_return false;
     try {
       std::rethrow_exception(state_->error);
     } catch (const std::system_error& e) {
-      co_return e.code() == asio::error::operation_aborted;
-    } catch (...) {
-      co_return false;
+      if (e.code() != asio::error::operation_aborted) throw;
+      co_return true;
     }
   }
 
