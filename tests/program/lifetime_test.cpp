@@ -95,7 +95,7 @@ CO_TEST(assignment_drops_the_old_child) {
 }
 
 CO_TEST(destructor_completes_waiters_with_operation_aborted) {
-  auto c = std::make_unique<coproc::child>(co_await coproc::spawn(piped(helper("cat")).err(stdio::pipe())));
+  auto c = std::make_unique<coproc::child>(co_await coproc::spawn(piped(helper("pause"))));
   auto wait = co_await beside(c->wait());
   auto timed = co_await beside(c->wait(1h));
   auto line = co_await beside(c->out().read_line());
