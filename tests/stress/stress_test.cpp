@@ -46,7 +46,7 @@ using coproc::exit_status;
 using coproc::stdio;
 using os_call = coproc::os::call;
 
-const std::size_t runs = scale_from_environment("COPROC_STRESS_RUNS", sanitized ? 300 : 2000);
+const std::size_t runs = scale_from_environment("COPROC_STRESS_RUNS", sanitized ? 1000 : 2000);
 
 /// Bytes that are resident at this moment, getrusage() knows only the most.
 std::size_t resident() {
