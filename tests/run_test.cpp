@@ -110,7 +110,7 @@ CO_TEST(timeout_keeps_the_output) {
 
 CO_TEST(timeout_of_a_shell_line_returns_promptly) {
   // The shell is not the one that sleeps: its child has to go, too, or the pipes stay open.
-  auto c = command::shell(helper_path() + " pause; true").timeout(50ms);
+  auto c = command::shell("'" + helper_path() + "' pause; true").timeout(50ms);
   const auto start = clock::now();
   co_await thrown_by<coproc::timeout_expired>(coproc::run(std::move(c)));
   BOOST_TEST((clock::now() - start < 10s));
