@@ -33,7 +33,7 @@ version_at_least() { # HEADER MACRO MINIMUM
 
 has() {
   case $1 in
-    c++) command -v "${CXX:-c++}" ;;
+    c++) printf 'int main() {}\n' | compiles -E ;; # CXX may have several words: ccache g++
     meson) command -v meson && command -v ninja ;;
     asio) version_at_least asio/version.hpp ASIO_VERSION 102201 ;;
     boost) version_at_least boost/version.hpp BOOST_VERSION 108100 ;;
