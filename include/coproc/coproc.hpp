@@ -16,6 +16,9 @@
 #include <coproc/output_limit.hpp>
 #include <coproc/output_stream.hpp>
 #include <coproc/pipeline.hpp>
+#include <coproc/queue_closed.hpp>
+#include <coproc/queue_empty.hpp>
+#include <coproc/queue_full.hpp>
 #include <coproc/resource.hpp>
 #include <coproc/resource_usage.hpp>
 #include <coproc/run.hpp>
