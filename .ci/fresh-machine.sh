@@ -37,6 +37,7 @@ has() {
     meson) command -v meson && command -v ninja ;;
     asio) version_at_least asio/version.hpp ASIO_VERSION 102201 ;;
     boost) version_at_least boost/version.hpp BOOST_VERSION 108100 ;;
+    cereal) version_at_least cereal/version.hpp CEREAL_VERSION 10302 ;;
     boost-test) has boost && printf 'int main() {}\n' | compiles -lboost_unit_test_framework ;;
     benchmark) printf '#include <benchmark/benchmark.h>\n' | compiles -E ;;
     *) command -v "$1" ;;
@@ -69,6 +70,7 @@ packages_of() {
     meson) echo meson ninja-build ;;
     asio) echo libasio-dev ;;
     boost) echo "libboost$(boost_suffix)-dev" ;;
+    cereal) echo libcereal-dev ;;
     boost-test) echo "libboost-test$(boost_suffix)-dev" ;;
     benchmark) echo libbenchmark-dev ;;
     *) echo "$1" ;;
@@ -85,7 +87,7 @@ apt_get() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
 }
 
-# need THING...: installs, of c++, meson, asio, boost, boost-test, benchmark and plain commands, those that are missing.
+# need THING...: installs, of c++, meson, asio, boost, cereal, boost-test, benchmark and plain commands, those that are missing.
 need() {
   missing=
   for thing; do

@@ -29,3 +29,5 @@
 #include <coproc/stop_policy.hpp>
 #include <coproc/timeout_expired.hpp>
 #include <coproc/version.hpp>
+#include <coproc/wire.hpp>
+#include <coproc/wire_error.hpp>

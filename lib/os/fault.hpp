@@ -16,6 +16,10 @@ enum class call {
   read,              ///< From a child's stdout or stderr.
   write,             ///< To a child's stdin.
   close_range,       ///< ENOSYS makes the child look through /proc/self/fd.
+  memfd_create,      ///< Making shared memory.
+  fallocate,         ///< Getting its memory.
+  pwrite,            ///< Writing to it.
+  mmap,              ///< Mapping it.
   pwritev2, ///< EOPNOTSUPP makes writes block SIGPIPE around write(2) instead of passing RWF_NOSIGNAL.
 };
 

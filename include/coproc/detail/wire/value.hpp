@@ -1,0 +1,120 @@
+#pragma once
+
+#include <coproc/detail/wire/by_cereal.hpp>
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+/// How one value of any kind is written and read.
+namespace coproc::wire::impl {
+
+/// The fewest bytes that a T takes: at least 1, so that a length of elements can be checked against the bytes
+/// that are left.
+template <class T>
+consteval std::size_t min_size() {
+  using type = std::remove_const_t<T>;
+  if constexpr (flat<type>())
+    return sizeof(type);
+  else if constexpr (kind_of<type>() == kind::standard)
+    return codec<type>::min_size;
+  else if constexpr (kind_of<type>() == kind::aggregate && !std::is_empty_v<type>)
+    return []<class... Parts>(list<Parts...>) { return (min_size<Parts>() + ...); }(fields<type>());
+  else
+    return 1;
+}
+
+/// @returns whether a T can be made first and loaded into then.
+template <class T>
+consteval bool in_place() {
+  if constexpr (std::is_const_v<T>)
+    return false;
+  else if constexpr (kind_of<T>() == kind::aggregate)
+    return []<class... Parts>(list<Parts...>) { return (in_place<Parts>() && ...); }(fields<T>());
+  else if constexpr (kind_of<T>() == kind::standard) {
+    if constexpr (requires { codec<T>::in_place; })
+      return codec<T>::in_place;
+    else
+      return true;
+  } else if constexpr (kind_of<T>() == kind::cereal)
+    return !constructs_by_cereal<T>;
+  else
+    return true;
+}
+
+template <class T>
+inline constexpr bool made_then_loaded = std::is_default_constructible_v<T>&& in_place<T>();
+
+/// A bool is 0 or 1: any other byte in its place is undefined behaviour as soon as it is looked at.
+template <class T>
+void check_bools(const T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    unsigned char byte = 0;
+    std::memcpy(&byte, &value, 1);
+    if (byte > 1) throw_unexpected("a bool (0 or 1)", byte);
+  } else if constexpr (!holds_bool<T>())
+    return;
+  else if constexpr (kind_of<T>() == kind::aggregate)
+    for_each_field(value, [](const auto& each) { check_bools(each); });
+  else
+    for (const auto& each : value) // a std::array
+      check_bools(each);
+}
+
+template <class T>
+void save_value(output_archive& out, const T& value) {
+  if constexpr (flat<T>())
+    out.write(std::addressof(value), sizeof value);
+  else if constexpr (kind_of<T>() == kind::standard)
+    codec<T>::save(out, value);
+  else if constexpr (kind_of<T>() == kind::handle)
+    cereal::access::member_save(out, value);
+  else if constexpr (kind_of<T>() == kind::cereal)
+    save_by_cereal(out, value);
+  else if constexpr (std::is_empty_v<T>)
+    out.write("", 1);
+  else
+    for_each_field(value,
+                   [&](const auto& each) { save_value<std::remove_cvref_t<decltype(each)>>(out, each); });
+}
+
+template <class T>
+void load_value(input_archive& in, T& value) {
+  if constexpr (flat<T>()) {
+    in.read(static_cast<void*>(std::addressof(value)), sizeof value);
+    check_bools(value);
+  } else if constexpr (kind_of<T>() == kind::standard)
+    codec<T>::load(in, value);
+  else if constexpr (kind_of<T>() == kind::handle)
+    cereal::access::member_load(in, value);
+  else if constexpr (kind_of<T>() == kind::cereal)
+    load_by_cereal(in, value);
+  else if constexpr (std::is_empty_v<T>)
+    in.skip(1);
+  else
+    for_each_field(value, [&](auto& each) { load_value(in, each); });
+}
+
+template <class T, class... Parts>
+T make_aggregate(input_archive& in, list<Parts...>) {
+  return T{make_value<std::remove_const_t<Parts>>(in)...}; // first to last: braces have an order
+}
+
+/// For what has no default constructor, or const fields, too.
+template <class T>
+T make_value(input_archive& in) {
+  if constexpr (kind_of<T>() == kind::cereal)
+    return make_by_cereal<T>(in);
+  else if constexpr (made_then_loaded<T>) {
+    T value{};
+    load_value(in, value);
+    return value;
+  } else if constexpr (kind_of<T>() == kind::aggregate)
+    return make_aggregate<T>(in, fields<T>());
+  else
+    return codec<T>::make(in);
+}
+
+} // namespace coproc::wire::impl

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <coproc/detail/message.hpp>
+#include <coproc/detail/wire/standard.hpp>
+#include <coproc/wire_error.hpp>
+
+#include <cstddef>
+#include <span>
+#include <type_traits>
+
+/// How values cross to another process.
+namespace coproc::wire {
+
+/// Whether values of T are copied as plain memory: arithmetic types and enums, and std::arrays, chrono types
+/// and aggregates of those. Contiguous containers of them cross as one block.
+template <class T>
+inline constexpr bool is_flat = impl::flat<std::remove_cv_t<T>>();
+
+/// A T can go to another process. check() says why not.
+template <class T>
+concept crossable = impl::can_cross<impl::handles::allowed, T>();
+
+/// A T can go to another process, and there is no handle in it (as far as can be seen: a class with a cereal
+/// function is not looked into).
+template <class T>
+concept crossable_without_handles = impl::can_cross<impl::handles::refused, T>();
+
+/// Compiles if T is crossable. If it is not, the error says what keeps it, what to do about it, and where in
+/// T it is.
+template <class T>
+consteval void check() {
+  static_cast<void>(impl::type_crosses<std::remove_const_t<T>, impl::path<>>());
+}
+
+/// Adds @p value at the end of @p out.
+/// @throws wire::error if it is nested too deeply (1000 levels), which a cycle of shared_ptrs is, too; if it
+/// is an object of a derived class behind a pointer to its base; std::bad_alloc, or std::system_error if
+/// there is no room in shared memory. @p out holds a part of it then.
+template <class T>
+void encode(coproc::detail::message& out, const T& value) {
+  check<T>();
+  if constexpr (crossable<T>) {
+    output_archive archive(out);
+    impl::save_value(archive, value);
+  }
+}
+
+/// Takes a T from the front of @p bytes; its descriptors from @p descriptors, null if there are none.
+/// @throws wire::error if the bytes are not those of a T; @p bytes is as before then. std::bad_alloc, and
+/// what the constructors throw.
+template <class T>
+T decode(std::span<const std::byte>& bytes, coproc::detail::message* descriptors) {
+  check<T>();
+  input_archive archive(bytes, descriptors);
+  T value = impl::make_value<T>(archive);
+  bytes = bytes.last(archive.left());
+  return value;
+}
+
+/// @returns the T that @p whole holds. @throws as above, also if there is more than a T in it.
+template <class T>
+T decode(coproc::detail::message& whole) {
+  std::span<const std::byte> bytes = whole.bytes();
+  T value = decode<T>(bytes, &whole);
+  if (!bytes.empty()) impl::throw_left_over(bytes.size());
+  return value;
+}
+
+} // namespace coproc::wire

@@ -1,0 +1,185 @@
+#include "ipc/message.hpp"
+
+#include <coproc/wire_error.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace coproc::detail {
+
+namespace {
+
+constexpr std::size_t first_capacity = 512;
+
+std::size_t used(const std::byte* at, const std::unique_ptr<std::byte[]>& buffer) {
+  return at ? static_cast<std::size_t>(at - buffer.get()) : 0;
+}
+
+} // namespace
+
+const std::size_t message::segment_threshold = 64 * 1024;
+
+message::message() noexcept = default;
+
+message::message(message&& other) noexcept
+    : at_(std::exchange(other.at_, nullptr)), end_(std::exchange(other.end_, nullptr)),
+      contents_(std::move(other.contents_)) {}
+
+message& message::operator=(message&& other) noexcept {
+  if (this != &other) {
+    at_ = std::exchange(other.at_, nullptr);
+    end_ = std::exchange(other.end_, nullptr);
+    contents_ = std::move(other.contents_);
+  }
+  return *this;
+}
+
+message::~message() = default;
+
+message::contents& message::own() {
+  if (!contents_) contents_ = std::make_unique<contents>();
+  return *contents_;
+}
+
+void message::append_beyond(const void* data, std::size_t size) {
+  contents& own = this->own();
+  if (own.received) throw std::logic_error("wire: a message that was received can't grow");
+  std::size_t buffered = used(at_, own.buffer);
+
+  if (!own.segment && size <= segment_threshold - buffered) {
+    std::size_t capacity =
+        std::min(std::max({first_capacity, own.capacity * 2, buffered + size}), segment_threshold);
+    auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity);
+    if (buffered != 0) std::memcpy(larger.get(), own.buffer.get(), buffered);
+    own.buffer = std::move(larger);
+    own.capacity = capacity;
+    at_ = own.buffer.get() + buffered;
+    end_ = own.buffer.get() + capacity;
+    std::memcpy(at_, data, size);
+    at_ += size;
+    return;
+  }
+
+  own.view.reset();
+  if (!own.segment) own.segment = os::memory_segment::create("coproc message");
+  // Either both parts get there or what was written counts for nothing.
+  if (buffered != 0) own.segment.write(own.buffer.get(), buffered, own.in_segment);
+  if (size >= own.capacity) {
+    own.segment.write(data, size, own.in_segment + buffered);
+    own.in_segment += buffered + size;
+    at_ = own.buffer.get();
+  } else {
+    own.in_segment += buffered;
+    std::memcpy(own.buffer.get(), data, size);
+    at_ = own.buffer.get() + size;
+  }
+}
+
+std::size_t message::attach(int descriptor) {
+  os::unique_fd owner(descriptor);
+  contents& own = this->own();
+  own.descriptors.push_back(std::move(owner));
+  return own.descriptors.size() - 1;
+}
+
+std::size_t message::size() const noexcept {
+  return contents_ ? contents_->in_segment + used(at_, contents_->buffer) : 0;
+}
+
+std::span<const std::byte> message::bytes() const {
+  if (!contents_) return {};
+  contents& own = *contents_;
+  const std::size_t buffered = used(at_, own.buffer);
+  if (!own.segment) return {own.buffer.get(), buffered};
+  // What is in the buffer is written again when it is full: to the same place.
+  if (buffered != 0) own.segment.write(own.buffer.get(), buffered, own.in_segment);
+  const std::size_t size = own.in_segment + buffered;
+  if (own.view.size() != size) {
+    own.view.reset();
+    own.view = own.segment.map(size, os::access::read, os::sharing::copy, os::population::now);
+  }
+  return {own.view.data(), size};
+}
+
+std::size_t message::descriptor_count() const noexcept {
+  return contents_ ? contents_->descriptors.size() : 0;
+}
+
+int message::take(std::size_t index) noexcept {
+  return index < descriptor_count() ? contents_->descriptors[index].release() : -1;
+}
+
+void message::clear() noexcept {
+  if (!contents_) return;
+  contents& own = *contents_;
+  own.segment = {};
+  own.in_segment = 0;
+  own.view.reset();
+  own.received = false;
+  own.descriptors.clear();
+  if (own.capacity > segment_threshold) {
+    own.buffer.reset();
+    own.capacity = 0;
+  }
+  at_ = own.buffer.get();
+  end_ = at_ + own.capacity;
+}
+
+int message_access::segment(message& of) {
+  if (!of.contents_ || !of.contents_->segment) return -1;
+  message::contents& own = *of.contents_;
+  const std::size_t buffered = used(of.at_, own.buffer);
+  if (buffered != 0) {
+    own.segment.write(own.buffer.get(), buffered, own.in_segment);
+    own.in_segment += buffered;
+  }
+  of.at_ = of.end_ = own.buffer.get(); // it can't grow any more
+  if (!own.received) own.segment.seal();
+  own.received = true;
+  return own.segment.fd();
+}
+
+std::vector<int> message_access::descriptors(const message& of) {
+  std::vector<int> all;
+  if (!of.contents_) return all;
+  for (const os::unique_fd& fd : of.contents_->descriptors) all.push_back(fd.get());
+  return all;
+}
+
+message message_access::of_size(std::size_t size) {
+  message made;
+  message::contents& own = made.own();
+  own.buffer = std::make_unique_for_overwrite<std::byte[]>(size);
+  own.capacity = size;
+  made.at_ = made.end_ = own.buffer.get() + size;
+  return made;
+}
+
+std::span<std::byte> message_access::room(message& in) noexcept {
+  return {in.contents_->buffer.get(), in.contents_->capacity};
+}
+
+message message_access::of_bytes(std::span<const std::byte> bytes, std::vector<os::unique_fd> descriptors) {
+  message made = of_size(bytes.size());
+  if (!bytes.empty()) std::memcpy(room(made).data(), bytes.data(), bytes.size());
+  made.contents_->descriptors = std::move(descriptors);
+  return made;
+}
+
+message message_access::of_segment(os::unique_fd segment, std::size_t size,
+                                   std::vector<os::unique_fd> descriptors) {
+  message made;
+  message::contents& own = made.own();
+  own.segment = os::memory_segment(std::move(segment));
+  own.descriptors = std::move(descriptors);
+  own.received = true;
+  if (!own.segment.is_sealed()) throw wire::error("wire: the shared memory of a message is not sealed");
+  if (size == 0 || own.segment.size() != size)
+    throw wire::error("wire: the shared memory of a message has " + std::to_string(own.segment.size()) +
+                      " bytes, and not " + std::to_string(size));
+  own.in_segment = size;
+  return made;
+}
+
+} // namespace coproc::detail

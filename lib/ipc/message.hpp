@@ -1,0 +1,49 @@
+#pragma once
+
+#include "os/fd.hpp"
+#include "os/memory_segment.hpp"
+
+#include <coproc/detail/message.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace coproc::detail {
+
+/// A message is filled from its front to its end: first a buffer; what goes beyond the threshold is written
+/// to a segment, through that buffer or, in large pieces, past it. A message that was received is only read.
+struct message::contents {
+  std::unique_ptr<std::byte[]> buffer;
+  std::size_t capacity = 0;
+  os::memory_segment segment; // none: all bytes are in the buffer
+  std::size_t in_segment = 0; // bytes written there; the buffer's come after them
+  os::mapping view;           // of the segment, made when somebody asks for the bytes
+  bool received = false;      // the segment is sealed, and holds everything
+  std::vector<os::unique_fd> descriptors;
+};
+
+/// What the transport needs of a message beyond its public part.
+struct message_access {
+  /// The descriptor of the segment in which the bytes are, all of them, sealed against any change: hand it to
+  /// the receiver with size(). The message stays its owner. @returns -1 if they are in private memory:
+  /// send bytes().
+  static int segment(message& of);
+
+  /// The attached descriptors, by index; -1 for those that were taken.
+  static std::vector<int> descriptors(const message& of);
+
+  /// A message of @p size bytes that are still to be received, into bytes_of(): in private memory.
+  static message of_size(std::size_t size);
+  static std::span<std::byte> room(message& in) noexcept;
+  static message of_bytes(std::span<const std::byte> bytes, std::vector<os::unique_fd> descriptors);
+
+  /// A message whose bytes are the first @p size ones of a segment that was received.
+  /// @throws wire::error if it is no segment of that size, or not sealed: a segment that its sender can still
+  /// truncate or change can't be read safely.
+  static message of_segment(os::unique_fd segment, std::size_t size, std::vector<os::unique_fd> descriptors);
+};
+
+} // namespace coproc::detail

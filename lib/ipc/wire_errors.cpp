@@ -1,0 +1,35 @@
+#include <coproc/wire.hpp>
+
+#include <string>
+#include <typeinfo>
+
+namespace coproc::wire::impl {
+
+void throw_too_deep() {
+  throw error("wire: values hold each other more than " + std::to_string(max_depth) + " levels deep");
+}
+
+void throw_left_over(std::size_t left) {
+  throw error("wire: " + std::to_string(left) + " bytes are left over after the value");
+}
+
+void throw_truncated(std::size_t needed, std::size_t left) {
+  throw error("wire: expected " + std::to_string(needed) + " more bytes, but there are only " +
+              std::to_string(left));
+}
+
+void throw_bad_length(std::uint64_t count, std::size_t min_size, std::size_t left) {
+  throw error("wire: a length of " + std::to_string(count) + " elements of at least " +
+              std::to_string(min_size) + " bytes, but only " + std::to_string(left) + " bytes are left");
+}
+
+void throw_unexpected(const char* what, std::uint64_t found) {
+  throw error(std::string("wire: expected ") + what + ", found " + std::to_string(found));
+}
+
+void throw_sliced(const std::type_info& pointer, const std::type_info& object) {
+  throw error(std::string("wire: a pointer to ") + pointer.name() + " holds an object of the derived class " +
+              object.name() + ", which the receiver could not make");
+}
+
+} // namespace coproc::wire::impl
