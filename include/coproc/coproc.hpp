@@ -24,6 +24,7 @@
 #include <coproc/run.hpp>
 #include <coproc/run_main.hpp>
 #include <coproc/semaphore.hpp>
+#include <coproc/shared_queue.hpp>
 #include <coproc/spawn.hpp>
 #include <coproc/stdio.hpp>
 #include <coproc/stop_policy.hpp>

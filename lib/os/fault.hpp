@@ -20,6 +20,7 @@ enum class call {
   fallocate,         ///< Getting its memory.
   pwrite,            ///< Writing to it.
   mmap,              ///< Mapping it.
+  eventfd,           ///< Making a wake-up for a loop.
   pwritev2, ///< EOPNOTSUPP makes writes block SIGPIPE around write(2) instead of passing RWF_NOSIGNAL.
 };
 

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <coproc/detail/message.hpp>
+#include <coproc/detail/shared_queue_core.hpp>
+#include <coproc/wire.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace coproc::detail {
+
+/// How the items of a shared queue are laid out.
+enum class item_form {
+  flat,    ///< As plain memory.
+  block,   ///< A string, or a vector of flat elements: their memory, its length being that of the item.
+  encoded, ///< As for any other way.
+};
+
+template <class T>
+inline constexpr bool is_block = false;
+template <class C>
+inline constexpr bool is_block<std::basic_string<C>> = wire::is_flat<C>;
+template <class E>
+inline constexpr bool is_block<std::vector<E>> = wire::is_flat<E> && !wire::impl::holds_bool<E>();
+template <>
+inline constexpr bool is_block<std::vector<bool>> = false;
+
+template <class T>
+inline constexpr item_form form_of = wire::is_flat<T> ? item_form::flat
+                                     : is_block<T>    ? item_form::block
+                                                      : item_form::encoded;
+
+/// Refers to an item that is to be put.
+template <class T>
+class source_of final : public item_source {
+public:
+  explicit source_of(const T& item) : item_(item) {}
+
+  std::span<const std::byte> bytes([[maybe_unused]] message& scratch) override {
+    if constexpr (form_of<T> == item_form::flat)
+      return std::as_bytes(std::span<const T, 1>(std::addressof(item_), 1));
+    else if constexpr (form_of<T> == item_form::block)
+      return std::as_bytes(std::span(item_.data(), item_.size()));
+    else {
+      wire::encode(scratch, item_);
+      if (scratch.descriptor_count() != 0) throw std::logic_error("shared_queue: an item holds a handle");
+      return scratch.bytes();
+    }
+  }
+
+private:
+  const T& item_;
+};
+
+/// Bytes that are not cleared first.
+class plain_buffer {
+public:
+  std::byte* room(std::size_t size) {
+    data_ = std::make_unique_for_overwrite<std::byte[]>(size);
+    size_ = size;
+    return data_.get();
+  }
+  std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
+
+private:
+  std::unique_ptr<std::byte[]> data_;
+  std::size_t size_ = 0;
+};
+
+/// Takes an item that is got.
+template <class T, item_form = form_of<T>>
+class sink_of final : public item_sink {
+public:
+  std::byte* room(std::size_t size) override { return buffer_.room(size); }
+  /// @returns the item. @throws wire::error if what came is none.
+  T value() {
+    std::span<const std::byte> rest = buffer_.bytes();
+    T item = wire::decode<T>(rest, nullptr);
+    if (!rest.empty()) wire::impl::throw_left_over(rest.size());
+    return item;
+  }
+
+private:
+  plain_buffer buffer_;
+};
+
+template <class T>
+class sink_of<T, item_form::flat> final : public item_sink {
+public:
+  std::byte* room(std::size_t size) override {
+    size_ = size;
+    return size == sizeof(T) ? item_ : other_.room(size);
+  }
+  T value() {
+    std::span<const std::byte> rest = size_ == sizeof(T) ? std::span<const std::byte>(item_) : other_.bytes();
+    T item = wire::decode<T>(rest, nullptr);
+    if (!rest.empty()) wire::impl::throw_left_over(rest.size());
+    return item;
+  }
+
+private:
+  std::byte item_[sizeof(T)];
+  std::size_t size_ = 0;
+  plain_buffer other_; // of another type's items
+};
+
+template <class T>
+class sink_of<T, item_form::block> final : public item_sink {
+public:
+  std::byte* room(std::size_t size) override {
+    constexpr std::size_t each = sizeof(typename T::value_type);
+    left_over_ = size % each;
+    // The last element is there for what is left over.
+    item_.resize(size / each + (left_over_ ? 1 : 0));
+    return reinterpret_cast<std::byte*>(item_.data());
+  }
+  T value() {
+    if (left_over_) wire::impl::throw_left_over(left_over_);
+    return std::move(item_);
+  }
+
+private:
+  T item_;
+  std::size_t left_over_ = 0;
+};
+
+/// Closes those that are not -1.
+void close_all(const shared_queue_core::descriptors& descriptors) noexcept;
+
+} // namespace coproc::detail

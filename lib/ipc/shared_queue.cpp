@@ -1,0 +1,150 @@
+#include <coproc/shared_queue.hpp>
+
+#include "ipc/shared_line.hpp"
+#include "ipc/shared_ring.hpp"
+
+#include <chrono>
+#include <stdexcept>
+
+namespace coproc::detail {
+
+void close_all(const shared_queue_core::descriptors& descriptors) noexcept {
+  for (int descriptor : descriptors) os::unique_fd closed(descriptor);
+}
+
+namespace {
+
+os::deadline deadline_of(std::optional<duration> limit) {
+  return limit ? after(std::chrono::steady_clock::now(), *limit) : os::no_deadline;
+}
+
+void check_put(ring_result result) {
+  if (result == ring_result::closed) throw queue_closed("shared_queue: put into a queue that was closed");
+  if (result != ring_result::done) throw queue_full("shared_queue: there was no room");
+}
+
+void check_got(ring_result result) {
+  if (result == ring_result::closed)
+    throw queue_closed("shared_queue: get from a queue that was closed and is empty");
+  if (result != ring_result::done) throw queue_empty("shared_queue: there was no item");
+}
+
+} // namespace
+
+/// A handle: the queue, and who waits by it.
+class shared_queue_state {
+public:
+  explicit shared_queue_state(std::shared_ptr<shared_ring> of)
+      : ring(std::move(of)), getters(std::make_shared<shared_line>(ring, ring_gate::items)),
+        putters(std::make_shared<shared_line>(ring, ring_gate::room)),
+        joiners(std::make_shared<shared_line>(ring, ring_gate::done)) {}
+  shared_queue_state(const shared_queue_state&) = delete;
+
+  void abort_waiters() noexcept {
+    for (const auto& line : {getters, putters, joiners}) line->abort_all();
+  }
+
+  std::span<const std::byte> bytes_of(item_source& from) {
+    scratch.clear();
+    return from.bytes(scratch);
+  }
+
+  const std::shared_ptr<shared_ring> ring;
+  const std::shared_ptr<shared_line> getters, putters, joiners;
+  message scratch; // for items that have to be encoded
+};
+
+shared_queue_core::shared_queue_core(std::ptrdiff_t maxsize)
+    : state_(std::make_shared<shared_queue_state>(std::make_shared<shared_ring>(maxsize))) {}
+
+shared_queue_core::shared_queue_core(const shared_queue_core& other)
+    : state_(other.state_ ? std::make_shared<shared_queue_state>(other.state_->ring) : nullptr) {}
+
+shared_queue_core& shared_queue_core::operator=(const shared_queue_core& other) {
+  if (this != &other) *this = shared_queue_core(other);
+  return *this;
+}
+
+shared_queue_core& shared_queue_core::operator=(shared_queue_core&& other) noexcept {
+  if (this != &other) {
+    if (state_) state_->abort_waiters();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+shared_queue_core::~shared_queue_core() {
+  if (state_) state_->abort_waiters();
+}
+
+const shared_queue_core::state& shared_queue_core::require() const {
+  if (!state_) throw std::logic_error("shared_queue: it was moved from");
+  return state_;
+}
+
+shared_queue_core::descriptors shared_queue_core::duplicate() const {
+  auto copies = require()->ring->duplicate();
+  descriptors all;
+  for (std::size_t i = 0; i != all.size(); ++i) all[i] = copies[i].release();
+  return all;
+}
+
+void shared_queue_core::adopt(const descriptors& from) {
+  shared_ring::descriptors owned;
+  for (std::size_t i = 0; i != from.size(); ++i) owned[i] = os::unique_fd(from[i]);
+  *this = shared_queue_core(
+      std::make_shared<shared_queue_state>(std::make_shared<shared_ring>(std::move(owned))));
+}
+
+asio::awaitable<void> shared_queue_core::put(state queue, item_source& from, std::optional<duration> limit) {
+  const std::function<ring_result()> attempt = [&queue, &from] {
+    return queue->ring->try_put(queue->bytes_of(from), shared_ring::dont_sleep);
+  };
+  check_put(co_await shared_line::pass(queue->putters, attempt, limit));
+}
+
+asio::awaitable<void> shared_queue_core::get(state queue, item_sink& to, std::optional<duration> limit) {
+  const std::function<ring_result()> attempt = [&queue, &to] {
+    return queue->ring->try_get(to, shared_ring::dont_sleep);
+  };
+  check_got(co_await shared_line::pass(queue->getters, attempt, limit));
+}
+
+asio::awaitable<void> shared_queue_core::join(state queue) {
+  const std::function<ring_result()> attempt = [&queue] {
+    return queue->ring->unfinished() == 0 ? ring_result::done : ring_result::not_yet;
+  };
+  co_await shared_line::pass(queue->joiners, attempt, std::nullopt);
+}
+
+void shared_queue_core::put_nowait(item_source& from) {
+  const auto& queue = require();
+  check_put(queue->ring->try_put(queue->bytes_of(from), os::no_deadline));
+}
+
+void shared_queue_core::get_nowait(item_sink& to) {
+  check_got(require()->ring->try_get(to, os::no_deadline));
+}
+
+void shared_queue_core::blocking_put(item_source& from, std::optional<duration> limit) {
+  const auto& queue = require();
+  check_put(queue->ring->put(queue->bytes_of(from), deadline_of(limit)));
+}
+
+void shared_queue_core::blocking_get(item_sink& to, std::optional<duration> limit) {
+  check_got(require()->ring->get(to, deadline_of(limit)));
+}
+
+void shared_queue_core::blocking_join() { require()->ring->wait_until_done(os::no_deadline); }
+
+std::size_t shared_queue_core::qsize() const { return require()->ring->size(); }
+bool shared_queue_core::full() const { return require()->ring->full(); }
+
+void shared_queue_core::task_done() {
+  if (require()->ring->task_done(os::no_deadline) != ring_result::done)
+    throw std::logic_error("shared_queue: task_done() was called for more items than were put");
+}
+
+void shared_queue_core::close() { require()->ring->close(); }
+
+} // namespace coproc::detail
