@@ -1,6 +1,5 @@
 #include "program/child_state.hpp"
 
-#include "os/reaper.hpp"
 #include "os/signal.hpp"
 #include "program/command_spec.hpp"
 
@@ -11,36 +10,18 @@
 
 namespace coproc::detail {
 
-namespace {
-
-void reap_dropped(context_service* service, const asio::any_io_executor& executor,
-                  os::launched process) noexcept {
-  if (service && executor) {
-    try {
-      return service->reap(executor, std::move(process));
-    } catch (...) {
-      return; // out of memory: it stays a zombie until the host ends
-    }
-  }
-  os::reap_later(std::move(process));
-}
-
-} // namespace
-
 child_state::child_state(const asio::any_io_executor& executor, command program, bool leads_group,
-                         std::optional<duration> timeout)
+                         std::optional<duration> timeout, std::unique_ptr<started_process> process)
     : command_(std::move(program)), leads_group_(leads_group), timeout_(timeout), started_(clock::now()),
-      executor_(executor) {
+      process_(std::move(process)), executor_(executor) {
   bind(executor, "child");
-  watch_.emplace(executor_);
 }
 
 child_state::~child_state() { abandon(); }
 
-void child_state::adopt(os::launched process) {
+void child_state::started() {
   lock_type lock(mutex_);
-  pid_ = process.pid;
-  pidfd_ = std::move(process.pidfd);
+  pid_ = process_->pid();
   if (timeout_) {
     set_timer(deadline_timer_, after(started_, *timeout_), &child_state::on_timeout);
     arm(lock);
@@ -87,17 +68,17 @@ void child_state::remove_observer(const exit_observer& observer) {
   std::erase_if(observers_, [&](const auto& other) { return other.get() == &observer; });
   // Nobody waits any more: the wait must not keep the loop running.
   bool needed = !observers_.empty() || stage_ == stage::stopping || deadline_timer_;
-  if (!needed && armed_ && watch_) {
+  if (!needed && armed_) {
     armed_ = false;
-    watch_->cancel();
+    process_->cancel_wait();
   }
 }
 
 /// Sees to it that on_wake() is called when it may have ended.
 void child_state::arm(lock_type&) {
-  if (armed_ || !watch_ || record_) return;
+  if (armed_ || !executor_ || record_) return;
   armed_ = true;
-  watch_->wait(pidfd_.get(), [self = shared_from_this()](bool aborted) {
+  process_->wait([self = shared_from_this()](bool aborted) {
     if (!aborted) self->on_wake();
   });
 }
@@ -107,26 +88,25 @@ void child_state::on_wake() {
   if (!armed_ || stage_ == stage::detached) return;
   armed_ = false;
   if (look_locked(lock)) return;
-  if (!watch_) return;
-  watch_->too_early(pidfd_.get());
+  process_->too_early();
   arm(lock);
 }
 
 /// May unlock: what it calls then must be the caller's last act.
 std::optional<os::exit_record> child_state::look_locked(lock_type& lock) {
   if (record_ || pid_ <= 0 || stage_ == stage::detached) return record_;
-  if (stage_ == stage::stopping && leads_group_ && os::look(pid_, pidfd_.get()) == os::presence::ended) {
+  if (stage_ == stage::stopping && leads_group_ && process_->look() == os::presence::ended) {
     // Last chance for a group signal: as long as the leader is not reaped its id can't be anybody else's.
     // What is left of a group that is being stopped does not outlive its leader.
     signal_all(SIGKILL);
   }
-  std::optional<os::exit_record> record = os::try_reap(pid_, pidfd_.get());
+  std::optional<os::exit_record> record = process_->try_reap();
   if (!record) return std::nullopt;
   record_ = record;
   ended_ = clock::now();
   stage_ = stage::ended;
   let_go_of_loop();
-  pidfd_.reset();
+  process_->ended();
   auto observers = observers_;
   lock.unlock();
   for (const auto& observer : observers) observer->on_exit();
@@ -135,7 +115,7 @@ std::optional<os::exit_record> child_state::look_locked(lock_type& lock) {
 
 void child_state::let_go_of_loop() {
   armed_ = false;
-  if (watch_) watch_->stop();
+  process_->leave_loop();
   grace_timer_.reset();
   deadline_timer_.reset();
 }
@@ -144,14 +124,14 @@ int child_state::send_signal(int number) {
   lock_type lock(mutex_);
   if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
   if (record_ || pid_ <= 0) return number < 0 || number >= NSIG ? EINVAL : 0;
-  int error = os::signal_process(pid_, pidfd_.get(), number);
+  int error = process_->signal(number);
   return error == ESRCH ? 0 : error;
 }
 
 void child_state::signal_all(int number) {
-  if (leads_group_) os::signal_group(pid_, pidfd_.get(), number);
+  if (leads_group_) process_->signal_group(number);
   // A child that has moved to another group since (a shell with job control) gets its own.
-  if (!leads_group_ || !os::leads_its_group(pid_)) os::signal_process(pid_, pidfd_.get(), number);
+  if (!leads_group_ || !os::leads_its_group(pid_)) process_->signal(number);
 }
 
 void child_state::begin_stop(const stop_policy& policy) {
@@ -178,7 +158,7 @@ void child_state::kill_now() {
 
 void child_state::expect_end(lock_type& lock, clock::time_point kill_at) {
   arm(lock);
-  if (!watch_ || kill_at >= kill_at_) return;
+  if (!executor_ || kill_at >= kill_at_) return;
   kill_at_ = kill_at;
   set_timer(grace_timer_, kill_at, &child_state::on_grace_over);
 }
@@ -212,17 +192,14 @@ void child_state::on_timeout() {
 
 void child_state::detach() {
   std::vector<std::shared_ptr<exit_observer>> observers;
-  os::launched process;
   {
     lock_type lock(mutex_);
     if (stage_ == stage::detached) return;
-    bool runs = !record_;
     stage_ = stage::detached;
     let_go_of_loop();
     observers = std::exchange(observers_, {});
-    if (runs) process = {pid_, std::move(pidfd_)};
+    if (!record_) process_->give_up(nullptr, {});
   }
-  if (process.pid > 0) os::reap_later(std::move(process));
   for (const auto& observer : observers) observer->on_abandoned();
   close_streams();
 }
@@ -236,20 +213,15 @@ void child_state::close_streams() noexcept {
 
 void child_state::abandon() noexcept {
   std::vector<std::shared_ptr<exit_observer>> observers;
-  os::launched process;
-  asio::any_io_executor executor;
   {
     lock_type lock(mutex_);
     observers = std::exchange(observers_, {});
-    if (stage_ != stage::detached && !record_ && pid_ > 0) {
-      signal_all(SIGKILL);
-      process = {pid_, std::move(pidfd_)};
-    }
+    bool runs = stage_ != stage::detached && !record_ && pid_ > 0;
+    if (runs) signal_all(SIGKILL);
     if (stage_ != stage::ended) stage_ = stage::detached;
     let_go_of_loop();
-    executor = executor_;
+    if (runs) process_->give_up(service(), executor_);
   }
-  if (process.pid > 0) reap_dropped(service(), executor, std::move(process));
   for (const auto& observer : observers) observer->on_abandoned();
   close_streams();
 }
@@ -259,7 +231,6 @@ void child_state::shutdown() noexcept {
   {
     lock_type lock(mutex_);
     let_go_of_loop();
-    watch_.reset();
     executor_ = {};
     observers.swap(observers_);
   }

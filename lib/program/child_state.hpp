@@ -7,11 +7,10 @@
 #include <coproc/stop_policy.hpp>
 
 #include "loop/context_service.hpp"
-#include "os/exit_watch.hpp"
-#include "os/launch.hpp"
 #include "os/reap.hpp"
 #include "program/input_state.hpp"
 #include "program/output_state.hpp"
+#include "program/started_process.hpp"
 
 #include <asio/steady_timer.hpp>
 
@@ -45,12 +44,13 @@ class child_state final : public context_object, public std::enable_shared_from_
 public:
   using clock = std::chrono::steady_clock;
 
+  /// @param process not yet started, so that all that can fail comes before the start.
   child_state(const asio::any_io_executor& executor, command program, bool leads_group,
-              std::optional<duration> timeout);
+              std::optional<duration> timeout, std::unique_ptr<started_process> process);
   ~child_state();
 
-  /// Takes over a process that was just started. The timeout counts from now.
-  void adopt(os::launched process);
+  /// The process has been started. The timeout counts from now.
+  void started();
 
   int pid() const noexcept { return pid_; }
   const command& program() const noexcept { return command_; }
@@ -112,8 +112,8 @@ private:
   const bool leads_group_;
   const std::optional<duration> timeout_;
   const clock::time_point started_;
+  const std::unique_ptr<started_process> process_;
   int pid_ = -1;
-  os::unique_fd pidfd_;
   clock::time_point ended_{};
   clock::time_point kill_at_ = clock::time_point::max();
   stage stage_ = stage::running;
@@ -124,7 +124,6 @@ private:
 
   // Gone once the context has ended.
   asio::any_io_executor executor_;
-  std::optional<os::exit_watch> watch_;
   std::optional<asio::steady_timer> grace_timer_;
   std::optional<asio::steady_timer> deadline_timer_;
 };

@@ -19,6 +19,7 @@ class child_state;
 /// What a command is made of.
 struct command_spec {
   std::string program;
+  std::string executable; // what is executed in place of looking the program up; empty: nothing
   std::vector<std::string> arguments;
   std::string cwd; // empty: the host's
   bool clear_env = false;

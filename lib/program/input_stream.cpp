@@ -2,9 +2,8 @@
 
 #include "loop/suspension.hpp"
 #include "program/input_state.hpp"
+#include "program/transfer_operation.hpp"
 
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/bind_executor.hpp>
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 
@@ -45,37 +44,16 @@ asio::awaitable<void> write(std::shared_ptr<input_state> state, std::string_view
   }
 }
 
-struct write_operation {
-  std::shared_ptr<input_state> state; // outlives the turn
-  stream_end::turn turn;
-  asio::const_buffer from;
-  io_completion done;
+struct writing {
+  using state = input_state;
+  using buffer = asio::const_buffer;
+  static constexpr const char* verb = "write";
+  static constexpr auto ready = stream_end::wait_type::wait_write;
+  static os::transfer attempt(input_state& state, asio::const_buffer from) {
+    return state.send(from.data(), from.size());
+  }
+  static asio::error_code on_nothing() { return {}; }
 };
-
-/// The next write may begin, on another thread, before this returns: the turn ends first.
-void complete(write_operation& operation, asio::error_code error, std::size_t size) {
-  io_completion done = std::move(operation.done);
-  operation.turn.end();
-  done(error, size);
-}
-
-/// Tries, waits, tries again.
-void go_on(write_operation operation) {
-  input_state& state = *operation.state;
-  if (!state.is_open()) return complete(operation, asio::error::operation_aborted, 0);
-  os::transfer result = state.send(operation.from.data(), operation.from.size());
-  if (result.error == 0) return complete(operation, {}, result.size);
-  if (result.error != EAGAIN) return complete(operation, os::errno_code(result.error), 0);
-  if (asio::error_code error = state.join_loop()) return complete(operation, os::portable(error), 0);
-  asio::any_io_executor executor = operation.done.executor();
-  asio::cancellation_slot slot = operation.done.slot();
-  auto on_ready = [operation = std::move(operation)](asio::error_code error) mutable {
-    if (error) return complete(operation, error, 0);
-    go_on(std::move(operation));
-  };
-  state.async_wait(stream_end::wait_type::wait_write,
-                   asio::bind_cancellation_slot(slot, asio::bind_executor(executor, std::move(on_ready))));
-}
 
 } // namespace
 
@@ -119,10 +97,10 @@ void async_write_some(const std::shared_ptr<input_state>& state, asio::const_buf
                       io_completion done) {
   // An exception would leave the initiation, which an awaiting coroutine does not survive.
   if (state->is_busy()) return done(asio::error::already_started, 0);
-  write_operation operation{state, stream_end::turn(*state, "write"), from, std::move(done)};
-  if (from.size() == 0) return complete(operation, {}, 0);
-  if (!state->is_open()) return complete(operation, os::errno_code(EBADF), 0);
-  go_on(std::move(operation));
+  transfer_operation<writing> operation(state, from, std::move(done));
+  if (from.size() == 0) return operation.complete({}, 0);
+  if (!state->is_open()) return operation.complete(os::errno_code(EBADF), 0);
+  transfer_operation<writing>::go_on(std::move(operation));
 }
 
 } // namespace detail

@@ -2,9 +2,8 @@
 
 #include "loop/suspension.hpp"
 #include "program/output_state.hpp"
+#include "program/transfer_operation.hpp"
 
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/bind_executor.hpp>
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 
@@ -159,41 +158,16 @@ std::optional<std::string_view> output_state::take_unusual_line(bool whole) {
 
 namespace {
 
-struct read_operation {
-  std::shared_ptr<output_state> state; // outlives the turn
-  stream_end::turn turn;
-  asio::mutable_buffer to;
-  io_completion done;
-};
-
-/// The next read may begin, on another thread, before this returns: the turn ends first.
-void complete(read_operation& operation, asio::error_code error, std::size_t size) {
-  io_completion done = std::move(operation.done);
-  operation.turn.end();
-  done(error, size);
-}
-
-/// Tries, waits, tries again.
-void go_on(read_operation operation) {
-  output_state& state = *operation.state;
-  if (!state.is_open()) return complete(operation, asio::error::operation_aborted, 0);
-  os::transfer result = state.receive(operation.to.data(), operation.to.size());
-  if (result.error == 0) {
-    asio::error_code error;
-    if (result.size == 0) error = asio::error::eof;
-    return complete(operation, error, result.size);
+struct reading {
+  using state = output_state;
+  using buffer = asio::mutable_buffer;
+  static constexpr const char* verb = "read";
+  static constexpr auto ready = stream_end::wait_type::wait_read;
+  static os::transfer attempt(output_state& state, asio::mutable_buffer to) {
+    return state.receive(to.data(), to.size());
   }
-  if (result.error != EAGAIN) return complete(operation, os::errno_code(result.error), 0);
-  if (asio::error_code error = state.join_loop()) return complete(operation, os::portable(error), 0);
-  asio::any_io_executor executor = operation.done.executor();
-  asio::cancellation_slot slot = operation.done.slot();
-  auto on_ready = [operation = std::move(operation)](asio::error_code error) mutable {
-    if (error) return complete(operation, error, 0);
-    go_on(std::move(operation));
-  };
-  state.async_wait(stream_end::wait_type::wait_read,
-                   asio::bind_cancellation_slot(slot, asio::bind_executor(executor, std::move(on_ready))));
-}
+  static asio::error_code on_nothing() { return asio::error::eof; }
+};
 
 } // namespace
 
@@ -201,12 +175,12 @@ void async_read_some(const std::shared_ptr<output_state>& state, asio::mutable_b
                      io_completion done) {
   // An exception would leave the initiation, which an awaiting coroutine does not survive.
   if (state->is_busy()) return done(asio::error::already_started, 0);
-  read_operation operation{state, stream_end::turn(*state, "read"), to, std::move(done)};
-  if (!state->buffer.empty()) return complete(operation, {}, copy_out(*state, to));
-  if (to.size() == 0) return complete(operation, {}, 0);
-  if (state->at_end) return complete(operation, asio::error::eof, 0);
-  if (!state->is_open()) return complete(operation, os::errno_code(EBADF), 0);
-  go_on(std::move(operation));
+  transfer_operation<reading> operation(state, to, std::move(done));
+  if (!state->buffer.empty()) return operation.complete({}, copy_out(*state, to));
+  if (to.size() == 0) return operation.complete({}, 0);
+  if (state->at_end) return operation.complete(asio::error::eof, 0);
+  if (!state->is_open()) return operation.complete(os::errno_code(EBADF), 0);
+  transfer_operation<reading>::go_on(std::move(operation));
 }
 
 } // namespace detail

@@ -3,7 +3,9 @@
 #include "os/boost_process.hpp"
 #include "os/error.hpp"
 #include "os/open.hpp"
+#include "program/child_streams.hpp"
 #include "program/command_spec.hpp"
+#include "program/own_process.hpp"
 
 #include <algorithm>
 #include <map>
@@ -20,90 +22,6 @@ using kind = access::kind;
 const stdio& chosen(const stdio& wanted, const stdio& fallback) {
   return access::kind_of(wanted) == kind::unset ? fallback : wanted;
 }
-
-/// The child's three streams while it is being started: what it gets, and what the host keeps.
-class streams {
-public:
-  explicit streams(const std::string& program) : program_(program) { plan.reserve(3); }
-
-  void set_up_in(const stdio& in) {
-    switch (access::kind_of(in)) {
-    case kind::pipe:
-    case kind::bytes: {
-      os::pipe_ends ends =
-          os::make_pipe(os::host_end::write, blame("cannot create a pipe for stdin").c_str());
-      host[0] = std::move(ends.write);
-      give(0, std::move(ends.read));
-      break;
-    }
-    case kind::file:
-      give(0, os::open_input(access::path_of(in), blame("cannot open stdin")));
-      break;
-    default:
-      set_up_simple(0, in);
-    }
-  }
-
-  void set_up_out(int number, const stdio& stream) {
-    const char* name = number == 1 ? "stdout" : "stderr";
-    switch (access::kind_of(stream)) {
-    case kind::pipe: {
-      os::pipe_ends ends =
-          os::make_pipe(os::host_end::read, blame(std::string("cannot create a pipe for ") + name).c_str());
-      host[number] = std::move(ends.read);
-      give(number, std::move(ends.write));
-      break;
-    }
-    case kind::file:
-    case kind::append: {
-      auto mode =
-          access::kind_of(stream) == kind::append ? os::output_mode::append : os::output_mode::truncate;
-      os::unique_fd file =
-          os::open_output(access::path_of(stream), mode, blame(std::string("cannot open ") + name));
-      // Both on one file: one offset for the two, or each would overwrite what the other wrote.
-      if (number == 2 && owned_[1] && os::same_file(owned_[1].get(), file.get()))
-        plan.push_back({owned_[1].get(), 2});
-      else
-        give(number, std::move(file));
-      break;
-    }
-    case kind::merge:
-      plan.push_back({plan.back().source, 2});
-      break;
-    default:
-      set_up_simple(number, stream);
-    }
-  }
-
-  void use(int number, int descriptor) { plan.push_back({descriptor, number}); }
-
-  std::vector<os::redirect> plan;
-  os::unique_fd host[3];
-
-private:
-  std::string blame(const std::string& what) const { return "spawn '" + program_ + "': " + what; }
-
-  void set_up_simple(int number, const stdio& stream) {
-    switch (access::kind_of(stream)) {
-    case kind::null:
-      give(number, os::open_null(number == 0, blame("cannot open /dev/null")));
-      break;
-    case kind::fd:
-      plan.push_back({access::fd_of(stream), number});
-      break;
-    default:
-      plan.push_back({number, number}); // inherited
-    }
-  }
-
-  void give(int number, os::unique_fd fd) {
-    plan.push_back({fd.get(), number});
-    owned_[number] = std::move(fd);
-  }
-
-  const std::string& program_;
-  os::unique_fd owned_[3];
-};
 
 /// The environment of the child as "name=value"; empty: as the host's.
 std::vector<std::string> environment_of(const command_spec& spec) {
@@ -186,25 +104,6 @@ void add_options(os::launch_plan& plan, const command_spec& spec) {
   plan.die_with_parent = spec.die_with_parent;
 }
 
-void hand_over(child_state& state, streams& ends, const asio::any_io_executor& executor, const stdio& in) {
-  const std::string of = " of '" + access::spec(state.program()).program + "'";
-  if (ends.host[0]) {
-    auto input = std::make_shared<input_state>(executor, std::move(ends.host[0]), "stdin" + of);
-    if (access::kind_of(in) == kind::bytes) {
-      input->enqueue(access::bytes_of(in));
-      state.background_input = std::move(input);
-    } else {
-      state.in = access::make(std::move(input));
-    }
-  }
-  if (ends.host[1])
-    state.out =
-        access::make(std::make_shared<output_state>(executor, std::move(ends.host[1]), "stdout" + of));
-  if (ends.host[2])
-    state.err =
-        access::make(std::make_shared<output_state>(executor, std::move(ends.host[2]), "stderr" + of));
-}
-
 /// Before anything else is opened: what is not open would be found open, as something of the library's.
 void check_descriptors(const command_spec& spec) {
   const std::string blame = "spawn '" + spec.program + "': cannot ";
@@ -215,11 +114,10 @@ void check_descriptors(const command_spec& spec) {
                        blame + "pass descriptor " + std::to_string(access::fd_of(*stream)));
 }
 
-std::shared_ptr<child_state> make_state(const asio::any_io_executor& executor, command program,
-                                        const os::launch_plan& plan, std::optional<duration> timeout) {
+std::unique_ptr<own_process> make_process(const asio::any_io_executor& executor,
+                                          const os::launch_plan& plan) {
   try {
-    return std::make_shared<child_state>(executor, std::move(program), plan.group != group_mode::inherit,
-                                         timeout);
+    return std::make_unique<own_process>(executor);
   } catch (const std::system_error& error) {
     // The first descriptor of a context makes Asio open some of its own.
     os::throw_errno(error.code().value(), "spawn '" + plan.program + "': cannot use the event loop");
@@ -234,7 +132,7 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
   check_descriptors(spec);
   const stdio& in = chosen(spec.in, defaults.in);
 
-  streams ends(spec.program);
+  child_streams ends("spawn '" + spec.program + "': ");
   if (defaults.pipe_in >= 0)
     ends.use(0, defaults.pipe_in);
   else
@@ -247,10 +145,13 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
 
   os::launch_plan plan;
   plan.program = spec.program;
-  plan.redirects = std::move(ends.plan);
+  plan.redirects = ends.plan();
   plan.group = group_of(spec, defaults, in);
   std::vector<std::string> environment = environment_of(spec);
-  plan.candidates = candidates_of(spec.program, search_path(spec, environment));
+  if (spec.executable.empty())
+    plan.candidates = candidates_of(spec.program, search_path(spec, environment));
+  else
+    plan.candidates.push_back(spec.executable);
   plan.argv.reserve(spec.arguments.size() + 2);
   plan.argv.push_back(spec.program.c_str());
   for (const std::string& argument : spec.arguments) plan.argv.push_back(argument.c_str());
@@ -265,9 +166,13 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
   if (defaults.timeout && (!timeout || *defaults.timeout < *timeout)) timeout = defaults.timeout;
 
   // All that can fail for want of memory or descriptors comes before the process is there.
-  auto state = make_state(executor, std::move(program), plan, timeout);
-  hand_over(*state, ends, executor, in);
-  state->adopt(os::launch(plan));
+  std::unique_ptr<own_process> process = make_process(executor, plan);
+  own_process& started = *process;
+  auto state = std::make_shared<child_state>(executor, std::move(program), plan.group != group_mode::inherit,
+                                             timeout, std::move(process));
+  ends.hand_over(*state, executor, in);
+  started.adopt(os::launch(plan));
+  state->started();
   return state;
 }
 

@@ -48,6 +48,18 @@ public:
     fd_.reset();
   }
 
+  /// Takes the descriptor out of the loop and hands it over.
+  os::unique_fd release() noexcept {
+    os::unique_fd fd = std::move(fd_);
+    if (descriptor_ && descriptor_->is_open()) {
+      try {
+        descriptor_->release();
+      } catch (...) {
+      }
+    }
+    return fd;
+  }
+
   /// Aborts a wait, and leaves the pipe open.
   void cancel() {
     asio::error_code ignored;

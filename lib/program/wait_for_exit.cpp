@@ -1,0 +1,97 @@
+#include "program/wait_for_exit.hpp"
+
+#include "loop/suspension.hpp"
+
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+
+#include <chrono>
+#include <mutex>
+#include <utility>
+
+namespace coproc::detail {
+
+namespace {
+
+using maybe_status = std::optional<exit_status>;
+
+/// One coroutine that waits for the end of a child, or for so long.
+class exit_waiter final : public exit_observer, public std::enable_shared_from_this<exit_waiter> {
+public:
+  exit_waiter(std::shared_ptr<child_state> child, suspension<maybe_status> waiter)
+      : child_(std::move(child)), waiter_(std::move(waiter)) {}
+
+  void start(std::optional<duration> limit) {
+    waiter_->on_cancellation(shared_from_this(), [](exit_waiter& self, asio::cancellation_type_t type) {
+      if (type != asio::cancellation_type::none) self.give_up(aborted());
+    });
+    if (!child_->add_observer(shared_from_this())) return on_exit();
+    // After the observer: otherwise the timer could remove it before it is there.
+    std::lock_guard lock(mutex_);
+    if (!limit || !waiter_) return;
+    timer_.emplace(waiter_->executor(), after(std::chrono::steady_clock::now(), *limit));
+    timer_->async_wait([self = shared_from_this()](const asio::error_code& error) {
+      if (!error) self->give_up(nullptr);
+    });
+  }
+
+private:
+  void on_exit() override {
+    auto waiter = finish();
+    if (!waiter) return;
+    child_->remove_observer(*this);
+    waiter->complete(child_->record()->status);
+  }
+
+  void on_abandoned() override {
+    if (auto waiter = finish()) waiter->fail(aborted());
+  }
+
+  void give_up(std::exception_ptr error) {
+    auto waiter = finish();
+    if (!waiter) return;
+    child_->remove_observer(*this);
+    if (error)
+      waiter->fail(std::move(error));
+    else
+      waiter->complete(std::nullopt);
+  }
+
+  /// Whoever comes first gets the waiter. The timer may fire on another thread than the end is seen on.
+  std::optional<suspension<maybe_status>> finish() {
+    std::lock_guard lock(mutex_);
+    if (timer_) timer_->cancel();
+    return std::exchange(waiter_, std::nullopt);
+  }
+
+  std::mutex mutex_;
+  const std::shared_ptr<child_state> child_;
+  std::optional<suspension<maybe_status>> waiter_;
+  std::optional<asio::steady_timer> timer_;
+};
+
+asio::awaitable<maybe_status> suspend_until_exit(std::shared_ptr<child_state> state,
+                                                 std::optional<duration> limit) {
+  return suspend<maybe_status>([state = std::move(state), limit](suspension<maybe_status> waiter) mutable {
+    std::make_shared<exit_waiter>(std::move(state), std::move(waiter))->start(limit);
+  });
+}
+
+} // namespace
+
+asio::awaitable<maybe_status> wait_for_exit(std::shared_ptr<child_state> state,
+                                            std::optional<duration> limit) {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  state->check_use(executor);
+  bool over = limit && *limit <= duration::zero();
+  // Whoever waits learns of the end from the loop; a look here would be a system call more for each child.
+  std::optional<os::exit_record> record = over ? state->look() : state->record();
+  if (record || over) {
+    if (state->breathing.due()) co_await pass_through_loop();
+    if (record) co_return record->status;
+    co_return std::nullopt;
+  }
+  co_return co_await suspend_until_exit(std::move(state), limit);
+}
+
+} // namespace coproc::detail
