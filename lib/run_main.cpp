@@ -1,4 +1,5 @@
 #include <coproc/run_main.hpp>
+#include <coproc/init.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -64,6 +65,7 @@ void watch_signals(asio::signal_set& signals, asio::cancellation_signal& cancel,
 } // namespace
 
 int run_main(int argc, char** argv, std::function<asio::awaitable<int>(std::vector<std::string>)> amain) {
+  init(argc, argv);
   std::vector<std::string> arguments(argv, argv + argc);
   ending end;
   asio::io_context context(1);

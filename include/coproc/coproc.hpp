@@ -2,6 +2,7 @@
 
 /// Everything at once. Each public name also has a header of its own.
 
+#include <coproc/bootstrap_error.hpp>
 #include <coproc/call.hpp>
 #include <coproc/called_process_error.hpp>
 #include <coproc/check_output.hpp>
@@ -12,13 +13,18 @@
 #include <coproc/error.hpp>
 #include <coproc/exit_status.hpp>
 #include <coproc/group_mode.hpp>
+#include <coproc/init.hpp>
 #include <coproc/input_stream.hpp>
 #include <coproc/output_limit.hpp>
 #include <coproc/output_stream.hpp>
 #include <coproc/pipeline.hpp>
+#include <coproc/process.hpp>
+#include <coproc/process_died.hpp>
+#include <coproc/process_options.hpp>
 #include <coproc/queue_closed.hpp>
 #include <coproc/queue_empty.hpp>
 #include <coproc/queue_full.hpp>
+#include <coproc/remote_error.hpp>
 #include <coproc/resource.hpp>
 #include <coproc/resource_usage.hpp>
 #include <coproc/run.hpp>
@@ -26,8 +32,11 @@
 #include <coproc/semaphore.hpp>
 #include <coproc/shared_queue.hpp>
 #include <coproc/spawn.hpp>
+#include <coproc/start_method.hpp>
 #include <coproc/stdio.hpp>
 #include <coproc/stop_policy.hpp>
+#include <coproc/target.hpp>
+#include <coproc/this_process.hpp>
 #include <coproc/timeout_expired.hpp>
 #include <coproc/version.hpp>
 #include <coproc/wire.hpp>

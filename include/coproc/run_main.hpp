@@ -44,9 +44,8 @@ asio::awaitable<int> exit_code_of(Function amain, std::vector<std::string> argum
 /// cancelled it: 128 + the signal, as a shell reports it (130 for Ctrl-C). A second signal kills the program.
 template <class Function>
 int run_main(int argc, char** argv, Function amain) {
-  return detail::run_main(argc, argv, [amain = std::move(amain)](std::vector<std::string> arguments) {
-    return detail::exit_code_of(amain, std::move(arguments));
-  });
+  // No lambda: g++ looks at its parameters again here, and -Wshadow finds a global of the user's.
+  return detail::run_main(argc, argv, std::bind_front(&detail::exit_code_of<Function>, std::move(amain)));
 }
 
 } // namespace coproc

@@ -15,6 +15,10 @@ enum class call {
   open,              ///< Opening a file for a stream.
   read,              ///< From a child's stdout or stderr.
   write,             ///< To a child's stdin.
+  socketpair,        ///< Making a channel.
+  sendmsg,           ///< Sending a packet.
+  recvmsg,           ///< Receiving one.
+  fork,              ///< For a function child.
   close_range,       ///< ENOSYS makes the child look through /proc/self/fd.
   memfd_create,      ///< Making shared memory.
   fallocate,         ///< Getting its memory.

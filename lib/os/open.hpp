@@ -20,4 +20,11 @@ void require_open(int fd, const std::string& blame);
 /// @returns whether two descriptors are open on one regular file.
 bool same_file(int a, int b) noexcept;
 
+/// @returns whether it is a descriptor.
+bool is_open(int fd) noexcept;
+
+/// The working directory as a place, wherever it is moved, and even if it was removed (O_PATH, open(2)).
+/// @throws std::system_error whose what() begins with @p blame.
+unique_fd open_working_directory(const std::string& blame);
+
 } // namespace coproc::os

@@ -52,4 +52,13 @@ bool same_file(int a, int b) noexcept {
          x.st_ino == y.st_ino;
 }
 
+bool is_open(int fd) noexcept { return ::fcntl(fd, F_GETFD) >= 0; }
+
+unique_fd open_working_directory(const std::string& blame) {
+  if (int error = injected_error(call::open)) throw_errno(error, blame);
+  unique_fd directory(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) throw_errno(errno, blame);
+  return above_standard_streams(std::move(directory));
+}
+
 } // namespace coproc::os

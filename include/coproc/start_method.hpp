@@ -1,0 +1,22 @@
+#pragma once
+
+namespace coproc {
+
+/// How a child process for a function comes into being.
+enum class start_method {
+  /// A helper, started once for each execution context and single-threaded, forks the children: they begin as
+  /// the program was when its main() began, at the price of a fork of a small process, however large the host
+  /// has become and however many threads it has. The default on Linux.
+  forkserver,
+  /// Each child executes the program's file anew (the very file, also if it has been deleted or replaced
+  /// since). The default elsewhere, and where forkserver finds that the program's static initialisers start
+  /// threads.
+  spawn,
+  /// The host itself is forked: the child has a copy of its memory, and takes any callable. The price grows
+  /// with the host's memory. Only the thread that forks is there in the child: a lock that another one held
+  /// (the standard library's and the allocator's excepted, fork(2), pthread_atfork(3)) stays locked for ever.
+  /// For hosts of one thread.
+  fork,
+};
+
+} // namespace coproc

@@ -1,0 +1,73 @@
+#include "ipc/packet.hpp"
+
+#include "ipc/message.hpp"
+
+#include <coproc/wire_error.hpp>
+
+#include <cerrno>
+#include <cstring>
+
+namespace coproc::detail {
+
+int send_message(int socket, std::uint32_t kind, message& body, os::blocking wait) {
+  return send_message(socket, kind, body, {}, wait);
+}
+
+int send_message(int socket, std::uint32_t kind, message& body, const std::vector<int>& more,
+                 os::blocking wait) {
+  const int segment = message_access::segment(body);
+  std::vector<int> descriptors;
+  if (segment >= 0) descriptors.push_back(segment);
+  if (body.descriptor_count() != 0)
+    for (int fd : message_access::descriptors(body)) descriptors.push_back(fd);
+  descriptors.insert(descriptors.end(), more.begin(), more.end());
+
+  packet_header header{.kind = kind,
+                       .in_segment = segment >= 0 ? 1u : 0u,
+                       .size = body.size(),
+                       .descriptors = descriptors.size() - (segment >= 0 ? 1 : 0)};
+  return os::send_packet(socket, std::as_bytes(std::span(&header, 1)),
+                         segment >= 0 ? std::span<const std::byte>() : body.bytes(), descriptors, wait);
+}
+
+namespace {
+
+[[noreturn]] void throw_nonsense() {
+  throw wire::error("channel: what came is no message of coproc: something else writes to its descriptor");
+}
+
+} // namespace
+
+incoming receive_message(int socket, os::blocking wait) {
+  // The size of what comes decides how much room is made; so it can't be asked for too much.
+  os::received next = os::next_packet_size(socket, wait);
+  incoming result;
+  result.error = next.error;
+  if (next.error != 0) return result;
+  result.closed = next.size == 0;
+  if (result.closed) return result;
+
+  packet_header header{};
+  const std::size_t inline_size = next.size > sizeof header ? next.size - sizeof header : 0;
+  result.body = message_access::of_size(inline_size);
+  std::vector<os::unique_fd> descriptors;
+  os::received got = os::receive_packet(socket, std::as_writable_bytes(std::span(&header, 1)),
+                                        message_access::room(result.body), descriptors, os::blocking::no);
+  result.error = got.error;
+  if (got.error != 0) return result;
+  const std::size_t expected = header.in_segment == 1 ? 0 : header.size;
+  if (got.size < sizeof header || header.in_segment > 1 || expected != inline_size ||
+      descriptors.size() != header.descriptors + header.in_segment)
+    throw_nonsense();
+  result.kind = header.kind;
+  if (header.in_segment == 1) {
+    os::unique_fd segment = std::move(descriptors.front());
+    descriptors.erase(descriptors.begin());
+    result.body = message_access::of_segment(std::move(segment), header.size, std::move(descriptors));
+  } else {
+    for (os::unique_fd& fd : descriptors) result.body.attach(fd.release());
+  }
+  return result;
+}
+
+} // namespace coproc::detail

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <coproc/detail/message.hpp>
+
+#include "os/socket.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace coproc::detail {
+
+/// A message on a packet socket: a header, then the bytes; or, if those live in a segment, its descriptor in
+/// their place. One message is one packet, so it arrives whole or not at all.
+struct packet_header {
+  std::uint32_t kind;        ///< What the two ends agree upon.
+  std::uint32_t in_segment;  ///< 1: the first descriptor is that of a segment with the bytes.
+  std::uint64_t size;        ///< Of the bytes.
+  std::uint64_t descriptors; ///< Besides the segment's.
+};
+
+/// Sends @p body, which stays as it is. @returns as os::send_packet().
+/// @throws std::system_error if the message's segment can't be finished.
+int send_message(int socket, std::uint32_t kind, message& body, os::blocking wait);
+/// The same with more descriptors, which come after those of the message.
+int send_message(int socket, std::uint32_t kind, message& body, const std::vector<int>& more,
+                 os::blocking wait);
+
+struct incoming {
+  int error = 0;       ///< errno; EAGAIN: nothing is there.
+  bool closed = false; ///< The other end is gone.
+  std::uint32_t kind = 0;
+  message body;
+};
+
+/// Receives one message. @throws wire::error if it is no packet of send_message().
+incoming receive_message(int socket, os::blocking wait);
+
+} // namespace coproc::detail

@@ -1,0 +1,49 @@
+#include "os/fork.hpp"
+
+#include "os/fault.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace coproc::os {
+
+launched fork_process() noexcept {
+  launched result;
+  if (int injected = injected_error(call::fork)) {
+    errno = injected;
+    return result;
+  }
+  result.pid = ::fork();
+#if defined(SYS_pidfd_open) && defined(COPROC_HAS_PIDFD)
+  // Nobody but this process reaps it, so the id is its own.
+  if (result.pid > 0)
+    result.pidfd =
+        above_standard_streams(unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, result.pid, 0))));
+#endif
+  return result;
+}
+
+void begin_forked_child(const std::vector<redirect>& streams) noexcept {
+  ::setpgid(0, 0);
+  for (int number = 1; number != NSIG; ++number)
+    if (number != SIGKILL && number != SIGSTOP) ::signal(number, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+
+  // A source that is itself one of the three may be overwritten before its turn.
+  int sources[3] = {0, 1, 2};
+  for (const redirect& stream : streams) {
+    int source = stream.source;
+    if (source < 3 && source != stream.target) source = ::fcntl(source, F_DUPFD_CLOEXEC, 3);
+    sources[stream.target] = source;
+  }
+  for (int target = 0; target != 3; ++target)
+    if (sources[target] != target) ::dup2(sources[target], target);
+}
+
+} // namespace coproc::os

@@ -1,0 +1,576 @@
+#include "worker/fork_client.hpp"
+
+#include "ipc/packet.hpp"
+#include "os/error.hpp"
+#include "os/liveness.hpp"
+#include "os/open.hpp"
+#include "os/reaper.hpp"
+#include "os/signal.hpp"
+#include "os/socket.hpp"
+#include "worker/bootstrap.hpp"
+
+#include <coproc/bootstrap_error.hpp>
+#include <coproc/wire.hpp>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <cerrno>
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace coproc::detail {
+
+namespace {
+
+constexpr std::size_t most_places = 32;
+
+/// What belongs to all users of a context runs on none of their strands.
+asio::any_io_executor without_strand(const asio::any_io_executor& executor) {
+  if (const auto* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
+    return strand->get_inner_executor();
+  if (const auto* strand = executor.target<asio::strand<asio::any_io_executor>>())
+    return without_strand(strand->get_inner_executor());
+  return executor;
+}
+
+/// Owns the client of one execution context.
+class fork_service final : public asio::execution_context::service {
+public:
+  using key_type = fork_service;
+  static asio::execution_context::id id;
+
+  explicit fork_service(asio::execution_context& context) : service(context) {}
+  ~fork_service() override {
+    if (client_) client_->drop_graveyard();
+  }
+
+  std::shared_ptr<fork_client> client(const asio::any_io_executor& executor) {
+    std::lock_guard lock(mutex_);
+    if (!client_) {
+      client_ = std::make_shared<fork_client>(without_strand(executor));
+    }
+    return client_;
+  }
+
+private:
+  void shutdown() noexcept override {
+    if (client_) client_->shutdown();
+  }
+
+  std::mutex mutex_;
+  std::shared_ptr<fork_client> client_;
+};
+
+asio::execution_context::id fork_service::id;
+
+std::vector<std::string> current_environment() {
+  std::vector<std::string> result;
+  for (char** at = environ; at && *at; ++at) result.emplace_back(*at);
+  return result;
+}
+
+bool same_environment(const std::vector<std::string>& sent) {
+  std::size_t i = 0;
+  char** at = environ;
+  for (; at && *at; ++at, ++i)
+    if (i == sent.size() || sent[i] != *at) return false;
+  return i == sent.size();
+}
+
+os::exit_record record_of(const end_report& report) {
+  os::exit_record result;
+  if (!report.known)
+    result.status = exit_status::unknown();
+  else if (report.code < 0)
+    result.status = exit_status::signaled(-report.code, report.core_dumped);
+  else
+    result.status = exit_status::exited(report.code);
+  using std::chrono::duration_cast;
+  using std::chrono::nanoseconds;
+  resource_usage usage;
+  usage.user = duration_cast<duration>(nanoseconds(report.user));
+  usage.system = duration_cast<duration>(nanoseconds(report.system));
+  usage.max_rss_bytes = report.max_rss_bytes;
+  usage.minor_faults = report.minor_faults;
+  usage.major_faults = report.major_faults;
+  usage.voluntary_context_switches = report.voluntary;
+  usage.involuntary_context_switches = report.involuntary;
+  result.usage = usage;
+  return result;
+}
+
+} // namespace
+
+std::shared_ptr<fork_client> fork_client::of(const asio::any_io_executor& executor) {
+  return asio::use_service<fork_service>(context_of(executor)).client(executor);
+}
+
+fork_client::fork_client(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+fork_client::~fork_client() { shutdown(); }
+
+void fork_client::shutdown() noexcept {
+  std::unordered_map<std::uint64_t, std::shared_ptr<waiting<fork_outcome>>> orders;
+  std::deque<std::shared_ptr<waiting<bool>>> queue;
+  {
+    lock_type lock(mutex_);
+    if (!executor_) return;
+    lose_server(lock);
+    executor_ = {};
+    orders.swap(orders_);
+    queue.swap(queue_);
+    for (auto& [id, child] : children_)
+      if (child.on_end) graveyard_.push_back(std::exchange(child.on_end, nullptr));
+  }
+  // Dropping them, outside of the lock, destroys the coroutines that wait.
+}
+
+void fork_client::drop_graveyard() noexcept {
+  std::vector<handler_type> handlers;
+  {
+    lock_type lock(mutex_);
+    handlers.swap(graveyard_);
+  }
+}
+
+// A place among the orders.
+
+void fork_client::queue_up(suspension<bool> waiter) {
+  auto added = std::make_shared<waiting<bool>>(waiting<bool>{std::move(waiter)});
+  added->waiter.on_cancellation(
+      added, [weak = weak_from_this()](waiting<bool>& self, asio::cancellation_type_t type) {
+        auto client = weak.lock();
+        if (!client || type == asio::cancellation_type::none) return;
+        std::shared_ptr<waiting<bool>> found;
+        {
+          lock_type lock(client->mutex_);
+          for (auto at = client->queue_.begin(); at != client->queue_.end() && !found; ++at)
+            if (at->get() == &self) {
+              found = *at;
+              client->queue_.erase(at);
+              break;
+            }
+        }
+        if (found) found->waiter.fail(aborted());
+      });
+  bool free;
+  {
+    lock_type lock(mutex_);
+    free = inside_ < most_places;
+    if (free)
+      ++inside_;
+    else
+      queue_.push_back(added);
+  }
+  if (free) added->waiter.complete(true);
+}
+
+void fork_client::leave() noexcept {
+  std::shared_ptr<waiting<bool>> next;
+  {
+    lock_type lock(mutex_);
+    if (queue_.empty()) {
+      --inside_;
+      return;
+    }
+    next = std::move(queue_.front());
+    queue_.pop_front();
+  }
+  next->waiter.complete(true);
+}
+
+asio::awaitable<fork_client::place> fork_client::enter(std::shared_ptr<fork_client> client) {
+  bool free;
+  {
+    lock_type lock(client->mutex_);
+    free = client->inside_ < most_places && client->queue_.empty();
+    if (free) ++client->inside_;
+  }
+  if (!free) {
+    auto wait = [client](suspension<bool> waiter) { client->queue_up(std::move(waiter)); };
+    co_await suspend<bool>(std::move(wait));
+  }
+  co_return place(std::move(client));
+}
+
+// Orders.
+
+asio::awaitable<fork_outcome> fork_client::start(std::shared_ptr<fork_client> client, fork_order order,
+                                                 forked_process& process) {
+  std::uint64_t id;
+  {
+    lock_type lock(client->mutex_);
+    id = ++client->last_id_;
+  }
+  process.assign(id);
+  auto submit = [client, order = std::make_shared<fork_order>(std::move(order)),
+                 id](suspension<fork_outcome> waiter) { client->submit(*order, id, std::move(waiter)); };
+  fork_outcome outcome = co_await suspend<fork_outcome>(std::move(submit));
+  if (outcome.what == fork_outcome::kind::started && outcome.pid > 0)
+    process.adopt(outcome.pid, std::move(outcome.pidfd));
+  co_return std::move(outcome);
+}
+
+/// Must not throw: it runs inside of an Asio initiation.
+void fork_client::submit(fork_order& order, std::uint64_t id, suspension<fork_outcome> waiter) {
+  auto added = std::make_shared<waiting<fork_outcome>>(waiting<fork_outcome>{std::move(waiter)});
+  added->waiter.on_cancellation(
+      added, [weak = weak_from_this(), id](waiting<fork_outcome>&, asio::cancellation_type_t type) {
+        auto client = weak.lock();
+        if (!client || (type & asio::cancellation_type::terminal) == asio::cancellation_type::none) return;
+        std::shared_ptr<waiting<fork_outcome>> found;
+        {
+          lock_type lock(client->mutex_);
+          found = client->take_order(lock, id);
+          client->forget_locked(lock, id);
+        }
+        if (found) found->waiter.fail(aborted());
+      });
+  std::exception_ptr failure;
+  fork_outcome outcome;
+  {
+    lock_type lock(mutex_);
+    try {
+      if (!unusable_ && !server_is_there(lock)) start_server(lock);
+      if (unusable_) {
+        outcome.what = fork_outcome::kind::unusable;
+      } else if (send_order(lock, order, id)) {
+        orders_.emplace(id, added);
+        children_.try_emplace(id);
+        ++waiting_;
+        watch(lock);
+        return;
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }
+  if (failure)
+    added->waiter.fail(failure);
+  else
+    added->waiter.complete(std::move(outcome));
+}
+
+/// @returns false if the server is gone.
+bool fork_client::send_order(lock_type& lock, fork_order& order, std::uint64_t id) {
+  order.request.id = id;
+  order.request.new_environment = !sent_environment_ || !same_environment(*sent_environment_);
+  if (order.request.new_environment) order.request.environment = current_environment();
+  message encoded;
+  wire::encode(encoded, order.request);
+  std::vector<int> descriptors{order.channel.get(), order.lifeline.get(), order.directory.get()};
+  descriptors.insert(descriptors.end(), order.streams.begin(), order.streams.end());
+  const int error = send_message(socket_.get(), static_cast<std::uint32_t>(fork_kind::start), encoded,
+                                 descriptors, os::blocking::no);
+  // From here on the child-to-be alone has them.
+  order.channel.reset();
+  order.lifeline.reset();
+  order.directory.reset();
+  if (error == EPIPE) {
+    lose_server(lock);
+    return false;
+  }
+  if (error != 0) os::throw_errno(error, "start " + order.name + ": cannot ask the fork server");
+  if (order.request.new_environment) sent_environment_ = std::move(order.request.environment);
+  return true;
+}
+
+std::shared_ptr<fork_client::waiting<fork_outcome>> fork_client::take_order(lock_type&, std::uint64_t id) {
+  auto at = orders_.find(id);
+  if (at == orders_.end()) return nullptr;
+  auto found = std::move(at->second);
+  orders_.erase(at);
+  --waiting_;
+  return found;
+}
+
+// The server.
+
+bool fork_client::server_is_there(lock_type& lock) {
+  if (!socket_) return false;
+  pollfd hung_up{socket_.get(), 0, 0};
+  if (::poll(&hung_up, 1, 0) == 1 && (hung_up.revents & POLLHUP)) {
+    drain(lock); // its last words
+    if (socket_) lose_server(lock);
+  }
+  return static_cast<bool>(socket_);
+}
+
+void fork_client::start_server(lock_type&) {
+  require_init("the fork server");
+  os::packet_pair ends = os::make_packet_pair("fork server: cannot create a channel");
+  const std::string option = std::string(server_option) + std::to_string(ends.second.get());
+  os::unique_fd null_in = os::open_null(true, "fork server: cannot open /dev/null");
+  os::launch_plan plan;
+  plan.program = "fork server";
+  plan.candidates.push_back("/proc/self/exe");
+  plan.argv = {identity().program.c_str(), option.c_str(), nullptr};
+  plan.redirects = {{null_in.get(), 0}, {1, 1}, {2, 2}};
+  plan.inherited = {ends.second.get()};
+  plan.group = group_mode::own;
+  server_ = os::launch(plan);
+  socket_ = std::move(ends.first);
+  sent_environment_.reset();
+}
+
+/// It is dead, or not wanted any more. Its children live on.
+void fork_client::lose_server(lock_type&) {
+  if (descriptor_) {
+    try {
+      if (descriptor_->is_open()) descriptor_->release();
+    } catch (...) {
+    }
+    descriptor_.reset();
+  }
+  if (socket_) os::shut_down(socket_.get());
+  socket_.reset();
+  if (server_.pid > 0) os::reap_later(std::exchange(server_, {}));
+  for (auto& [id, order] : orders_) lost_orders_.push_back(std::move(order));
+  waiting_ -= orders_.size();
+  orders_.clear();
+  // Whoever waits for a child finds out that it is on its own now.
+  for (auto& [id, child] : children_) {
+    if (child.record || !executor_) continue;
+    if (child.on_end) {
+      --waiting_;
+      post(std::exchange(child.on_end, nullptr), false);
+    }
+  }
+  if (executor_) {
+    std::erase_if(children_, [](const auto& child) { return !child.second.record; });
+    complete_lost_orders();
+  }
+}
+
+void fork_client::watch(lock_type&) {
+  if (waiting_ == 0) {
+    asio::error_code ignored;
+    if (watching_ && descriptor_) descriptor_->cancel(ignored);
+    return;
+  }
+  if (watching_ || !socket_ || !executor_) return;
+  if (!descriptor_) {
+    descriptor_.emplace(executor_);
+    descriptor_->assign(socket_.get());
+  }
+  watching_ = true;
+  descriptor_->async_wait(asio::posix::stream_descriptor::wait_read,
+                          [weak = weak_from_this()](const asio::error_code&) {
+                            auto client = weak.lock();
+                            if (!client) return;
+                            lock_type lock(client->mutex_);
+                            client->watching_ = false;
+                            client->drain(lock);
+                            client->watch(lock);
+                          });
+}
+
+/// Takes what the server has said.
+void fork_client::drain(lock_type& lock) {
+  while (socket_) {
+    incoming next;
+    try {
+      next = receive_message(socket_.get(), os::blocking::no);
+      if (next.error == EAGAIN || next.error == EMFILE || next.error == ENFILE) return;
+      if (next.error == 0 && !next.closed) {
+        handle(lock, next.kind, next.body);
+        continue;
+      }
+    } catch (const std::exception&) {
+      // It does not speak the language of a fork server: somebody wrote to its descriptor. It is of no use.
+    }
+    lose_server(lock);
+  }
+}
+
+void fork_client::handle(lock_type& lock, std::uint32_t kind, message& body) {
+  switch (static_cast<fork_kind>(kind)) {
+  case fork_kind::hello:
+    if (!wire::decode<server_hello>(body).usable) unusable_ = true;
+    break;
+  case fork_kind::started: {
+    auto reply = wire::decode<start_reply>(body);
+    fork_outcome outcome;
+    outcome.what = reply.missing_code ? fork_outcome::kind::missing_code : fork_outcome::kind::started;
+    outcome.error = reply.error;
+    outcome.pid = reply.pid;
+    outcome.pidfd = os::above_standard_streams(os::unique_fd(body.take(0)));
+    if (reply.pid <= 0) children_.erase(reply.id);
+    if (auto order = take_order(lock, reply.id)) order->waiter.complete(std::move(outcome));
+    break;
+  }
+  case fork_kind::ended: {
+    auto report = wire::decode<end_report>(body);
+    auto at = children_.find(report.id);
+    if (at == children_.end()) break;
+    at->second.record = record_of(report);
+    if (at->second.on_end) {
+      --waiting_;
+      post(std::exchange(at->second.on_end, nullptr), false);
+    }
+    break;
+  }
+  default:
+    break;
+  }
+}
+
+void fork_client::complete_lost_orders() {
+  for (auto& order : std::exchange(lost_orders_, {})) {
+    fork_outcome outcome;
+    outcome.what = unusable_ ? fork_outcome::kind::unusable : fork_outcome::kind::server_gone;
+    order->waiter.complete(std::move(outcome));
+  }
+}
+
+void fork_client::post(handler_type handler, bool was_aborted) {
+  if (executor_)
+    asio::post(executor_, [handler = std::move(handler), was_aborted] { handler(was_aborted); });
+  else
+    graveyard_.push_back(std::move(handler));
+}
+
+// Its children.
+
+void fork_client::wait_for(std::uint64_t id, handler_type handler) {
+  lock_type lock(mutex_);
+  auto at = children_.find(id);
+  if (at == children_.end() || at->second.record) return post(std::move(handler), false);
+  at->second.on_end = std::move(handler);
+  ++waiting_;
+  watch(lock);
+}
+
+void fork_client::cancel_wait(std::uint64_t id) {
+  lock_type lock(mutex_);
+  auto at = children_.find(id);
+  if (at == children_.end() || !at->second.on_end) return;
+  --waiting_;
+  post(std::exchange(at->second.on_end, nullptr), true);
+  watch(lock);
+}
+
+std::optional<os::exit_record> fork_client::look(std::uint64_t id) {
+  lock_type lock(mutex_);
+  auto at = children_.find(id);
+  if (at != children_.end() && !at->second.record) {
+    drain(lock);
+    at = children_.find(id);
+  }
+  if (at == children_.end()) return std::nullopt;
+  return at->second.record;
+}
+
+bool fork_client::knows(std::uint64_t id) {
+  lock_type lock(mutex_);
+  return children_.contains(id);
+}
+
+void fork_client::forget(std::uint64_t id) {
+  lock_type lock(mutex_);
+  forget_locked(lock, id);
+}
+
+void fork_client::forget_locked(lock_type& lock, std::uint64_t id) {
+  auto at = children_.find(id);
+  if (at == children_.end()) return;
+  if (at->second.on_end) {
+    --waiting_;
+    post(std::exchange(at->second.on_end, nullptr), true);
+  }
+  children_.erase(at);
+  watch(lock);
+}
+
+int fork_client::signal(std::uint64_t id, int number, signal_target target) noexcept {
+  try {
+    lock_type lock(mutex_);
+    if (!socket_ || !children_.contains(id)) return ESRCH;
+    child_signal order;
+    order.id = id;
+    order.number = number;
+    order.to_group = target == signal_target::group;
+    message encoded;
+    wire::encode(encoded, order);
+    return send_message(socket_.get(), static_cast<std::uint32_t>(fork_kind::signal), encoded,
+                        os::blocking::no);
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+}
+
+forked_process::~forked_process() { client_->forget(id_); }
+
+void forked_process::wait(std::function<void(bool)> handler) {
+  if (left_) return;
+  if (client_->knows(id_)) return client_->wait_for(id_, std::move(handler));
+  if (!orphan_watch_) orphan_watch_.emplace(executor_);
+  orphan_watch_->wait(pidfd_.get(), std::move(handler));
+}
+
+void forked_process::too_early() noexcept {
+  if (orphan_watch_) orphan_watch_->too_early(pidfd_.get());
+}
+
+void forked_process::cancel_wait() {
+  client_->cancel_wait(id_);
+  if (orphan_watch_) orphan_watch_->cancel();
+}
+
+void forked_process::leave_loop() noexcept {
+  left_ = true;
+  client_->cancel_wait(id_);
+  orphan_watch_.reset();
+  executor_ = {};
+}
+
+std::optional<os::exit_record> forked_process::try_reap() noexcept {
+  try {
+    if (std::optional<os::exit_record> record = client_->look(id_)) return record;
+    // Somebody else reaps what the server has left behind, and nobody can tell how it ended.
+    if (!client_->knows(id_) && pidfd_says_ended())
+      return os::exit_record{exit_status::unknown(), std::nullopt};
+  } catch (...) {
+    // No memory for what the server said: the next look will find it.
+  }
+  return std::nullopt;
+}
+
+os::presence forked_process::look() noexcept {
+  return pidfd_says_ended() ? os::presence::taken : os::presence::running;
+}
+
+bool forked_process::pidfd_says_ended() const noexcept {
+  if (!pidfd_) return true; // nothing is known of it without its server
+  pollfd ended{pidfd_.get(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) == 1;
+}
+
+int forked_process::signal(int number) noexcept {
+  if (pidfd_) return os::signal_process(pid_, pidfd_.get(), number);
+  // Without a pidfd the server alone knows whether the id is still its child's.
+  return client_->signal(id_, number, signal_target::process);
+}
+
+int forked_process::signal_group(int number) noexcept {
+  return client_->signal(id_, number, signal_target::group);
+}
+
+void forked_process::ended() noexcept {
+  client_->forget(id_);
+  pidfd_.reset();
+}
+
+void forked_process::give_up(context_service*, const asio::any_io_executor&) noexcept {
+  // The server reaps it.
+  client_->forget(id_);
+  pidfd_.reset();
+}
+
+} // namespace coproc::detail

@@ -1,0 +1,191 @@
+#pragma once
+
+#include "loop/context_service.hpp"
+#include "loop/suspension.hpp"
+#include "os/exit_watch.hpp"
+#include "os/launch.hpp"
+#include "os/reap.hpp"
+#include "program/started_process.hpp"
+#include "worker/protocol.hpp"
+
+#include <coproc/detail/message.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace coproc::detail {
+
+class forked_process;
+
+enum class signal_target { process, group };
+
+/// What came of a request to the fork server.
+struct fork_outcome {
+  enum class kind {
+    started,
+    missing_code, ///< The server does not have the code that the child was to run.
+    unusable,     ///< The program can't have a fork server: its static initialisers start threads.
+    server_gone,  ///< It died before it answered.
+  };
+  kind what = kind::server_gone;
+  int error = 0; ///< errno of the fork.
+  int pid = -1;
+  os::unique_fd pidfd;
+};
+
+/// A child to be: what is handed to the server with the request.
+struct fork_order {
+  start_request request; ///< But for the id and the environment.
+  std::string name;      ///< For messages.
+  os::unique_fd channel;
+  os::unique_fd lifeline;
+  os::unique_fd directory;
+  std::vector<int> streams; ///< Borrowed.
+};
+
+/// The host's side of the fork server of one execution context. The server is started at the first order, and
+/// again if it is found dead; it ends when the context does.
+///
+/// The socket is watched only while somebody waits for an answer or for the end of a child, so that an idle
+/// server does not keep the loop running.
+class fork_client : public std::enable_shared_from_this<fork_client> {
+public:
+  /// @returns the one of the executor's context.
+  static std::shared_ptr<fork_client> of(const asio::any_io_executor& executor);
+
+  explicit fork_client(asio::any_io_executor executor);
+  fork_client(const fork_client&) = delete;
+  ~fork_client();
+
+  /// One of the few orders that may be under way at once: each holds descriptors, here and in the server.
+  class place {
+  public:
+    explicit place(std::shared_ptr<fork_client> client) : client_(std::move(client)) {}
+    place(place&&) noexcept = default;
+    ~place() {
+      if (client_) client_->leave();
+    }
+
+  private:
+    std::shared_ptr<fork_client> client_;
+  };
+  /// Waits for a place. **Cancellation**: terminal, partial and total.
+  static asio::awaitable<place> enter(std::shared_ptr<fork_client> client);
+
+  /// Has a child forked, and makes @p process the one that is told of its end.
+  /// **Cancellation**: terminal; the child, if it comes to be one, is left to die by its lifeline.
+  static asio::awaitable<fork_outcome> start(std::shared_ptr<fork_client> client, fork_order order,
+                                             forked_process& process);
+
+  /// The context ends.
+  void shutdown() noexcept;
+  void drop_graveyard() noexcept;
+
+private:
+  friend class forked_process;
+  using lock_type = std::unique_lock<std::mutex>;
+  using handler_type = std::function<void(bool aborted)>;
+
+  struct entry {
+    handler_type on_end; // empty: nobody waits
+    std::optional<os::exit_record> record;
+  };
+  template <class T>
+  struct waiting {
+    suspension<T> waiter;
+  };
+
+  // Of forked_process, by the id of its request.
+  void wait_for(std::uint64_t id, handler_type handler);
+  void cancel_wait(std::uint64_t id);
+  std::optional<os::exit_record> look(std::uint64_t id);
+  bool knows(std::uint64_t id);
+  void forget(std::uint64_t id);
+  int signal(std::uint64_t id, int number, signal_target target) noexcept;
+
+  void queue_up(suspension<bool> waiter);
+  void leave() noexcept;
+
+  void submit(fork_order& order, std::uint64_t id, suspension<fork_outcome> waiter);
+  bool send_order(lock_type& lock, fork_order& order, std::uint64_t id);
+  std::shared_ptr<waiting<fork_outcome>> take_order(lock_type& lock, std::uint64_t id);
+  void complete_lost_orders();
+
+  bool server_is_there(lock_type& lock);
+  void start_server(lock_type& lock);
+  void lose_server(lock_type& lock);
+  void watch(lock_type& lock);
+  void drain(lock_type& lock);
+  void handle(lock_type& lock, std::uint32_t kind, message& body);
+  void forget_locked(lock_type& lock, std::uint64_t id);
+  void post(handler_type handler, bool was_aborted);
+
+  asio::any_io_executor executor_; // empty once the context has ended
+
+  std::mutex mutex_;
+  os::launched server_;
+  os::unique_fd socket_;
+  std::optional<asio::posix::stream_descriptor> descriptor_;
+  bool unusable_ = false;
+  bool watching_ = false;
+  std::uint64_t last_id_ = 0;
+  std::size_t waiting_ = 0; // orders without an answer, and children whose end somebody waits for
+  std::optional<std::vector<std::string>> sent_environment_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<waiting<fork_outcome>>> orders_;
+  std::vector<std::shared_ptr<waiting<fork_outcome>>> lost_orders_;
+  std::unordered_map<std::uint64_t, entry> children_; // of the server that is there; those that ended, too
+  std::vector<handler_type> graveyard_;               // handlers whose context is ending
+
+  std::size_t inside_ = 0;
+  std::deque<std::shared_ptr<waiting<bool>>> queue_; // for a place
+};
+
+/// A child of the fork server.
+class forked_process final : public started_process {
+public:
+  forked_process(std::shared_ptr<fork_client> client, const asio::any_io_executor& executor)
+      : client_(std::move(client)), executor_(executor) {}
+  ~forked_process() override;
+
+  void assign(std::uint64_t id) noexcept { id_ = id; }
+  void adopt(int pid, os::unique_fd pidfd) noexcept {
+    pid_ = pid;
+    pidfd_ = std::move(pidfd);
+  }
+
+  int pid() const noexcept override { return pid_; }
+  void wait(std::function<void(bool aborted)> handler) override;
+  void too_early() noexcept override;
+  void cancel_wait() override;
+  void leave_loop() noexcept override;
+  std::optional<os::exit_record> try_reap() noexcept override;
+  os::presence look() noexcept override;
+  int signal(int number) noexcept override;
+  int signal_group(int number) noexcept override;
+  void ended() noexcept override;
+  void give_up(context_service* service, const asio::any_io_executor& executor) noexcept override;
+
+private:
+  bool pidfd_says_ended() const noexcept;
+
+  std::shared_ptr<fork_client> client_;
+  asio::any_io_executor executor_;
+  std::uint64_t id_ = 0;
+  int pid_ = -1;
+  os::unique_fd pidfd_;
+  std::optional<os::exit_watch> orphan_watch_; // when the server is gone, and cannot tell
+  bool left_ = false;
+};
+
+} // namespace coproc::detail

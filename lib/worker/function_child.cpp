@@ -1,0 +1,186 @@
+#include "worker/function_child.hpp"
+
+#include "ipc/packet.hpp"
+#include "os/code_address.hpp"
+#include "os/liveness.hpp"
+#include "worker/bootstrap.hpp"
+#include "worker/protocol.hpp"
+
+#include <coproc/detail/invoke_target.hpp>
+#include <coproc/remote_error.hpp>
+#include <coproc/wire.hpp>
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string_view>
+#include <typeinfo>
+
+#include <cxxabi.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+namespace coproc::detail {
+
+namespace {
+
+constexpr int threw = 1; // the exit code of a target that threw
+
+std::string demangled(const std::type_info* type) {
+  if (!type) return {};
+  int status = 0;
+  std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
+                                              std::free);
+  std::string result = status == 0 ? name.get() : type->name();
+  // What std::throw_with_nested makes of the type that it is given (libstdc++).
+  constexpr std::string_view nested = "std::_Nested_exception<";
+  if (result.starts_with(nested)) result = result.substr(nested.size(), result.size() - nested.size() - 1);
+  return result;
+}
+
+/// Adds the exception that is being handled, and what caused it.
+void describe_current(std::vector<remote_error::exception>& chain) {
+  constexpr std::size_t most = 64; // a chain that never ends is somebody's joke
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    chain.push_back({demangled(&typeid(e)), e.what()});
+    if (chain.size() == most) return;
+    try {
+      std::rethrow_if_nested(e);
+    } catch (...) {
+      describe_current(chain);
+    }
+  } catch (...) {
+    chain.push_back({demangled(abi::__cxa_current_exception_type()), std::string()});
+    if (chain.size() == most) return;
+    // A type of the user's own can have a cause, too, but only its type could tell.
+  }
+}
+
+void send(int channel, call_kind kind, message& body) {
+  // The host may be gone, or have dropped its handle; then nobody wants to know.
+  (void)send_message(channel, static_cast<std::uint32_t>(kind), body, os::blocking::yes);
+}
+
+/// @returns the exit code.
+int carry_out(int channel, const std::function<void(message&)>& body) {
+  std::vector<remote_error::exception> chain;
+  try {
+    message result;
+    body(result);
+    send(channel, call_kind::result, result);
+    return EXIT_SUCCESS;
+  } catch (abi::__forced_unwind&) {
+    throw; // pthread_exit
+  } catch (...) {
+    describe_current(chain);
+  }
+  message encoded;
+  wire::encode(encoded, chain);
+  send(channel, call_kind::exception, encoded);
+  return threw;
+}
+
+[[noreturn]] void end(int code, at_end flush) noexcept {
+  std::cout.flush();
+  std::cerr.flush();
+  std::clog.flush();
+  if (flush == at_end::flush_all) {
+    std::fflush(nullptr);
+  } else {
+    std::fflush(stdout);
+    std::fflush(stderr);
+  }
+  ::_exit(code);
+}
+
+/// For what must not happen: the channel does not carry what it should.
+[[noreturn]] void give_up(const char* why) noexcept {
+  std::fprintf(stderr, "coproc: a child process can't begin: %s\n", why);
+  ::_exit(125);
+}
+
+std::string missing_text(const call_header& header) {
+  return "'" + header.function + "' can't be run: its code is in '" + header.module_path +
+         "', which the child process has not loaded, or has in another build; a target has to be in the "
+         "program or "
+         "in a library that it is linked with";
+}
+
+} // namespace
+
+void hold_lifeline(os::unique_fd lifeline) noexcept {
+  if (os::die_with(lifeline.get()) != 0) give_up("it can't be told of the end of its host");
+  (void)lifeline.release(); // until the process ends
+}
+
+void show_name(const std::string& name) noexcept { ::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0); }
+
+void run_call(os::unique_fd channel, int parent, const std::string& name, announce how) noexcept {
+  try {
+    incoming call = receive_message(channel.get(), os::blocking::yes);
+    if (call.closed) ::_exit(0); // the host has changed its mind
+    if (call.error != 0 || call.kind != static_cast<std::uint32_t>(call_kind::call))
+      give_up("it was sent no call");
+    std::span<const std::byte> bytes = call.body.bytes();
+    const auto header = wire::decode<call_header>(bytes, &call.body);
+    process_identity& self = identity();
+    self.name = name;
+    self.parent = parent;
+    show_name(name);
+
+    const void* code = os::find_code(header.module_id, header.offset);
+    if (!code) {
+      message text;
+      wire::encode(text, missing_text(header));
+      send(channel.get(), call_kind::missing, text);
+      ::_exit(threw);
+    }
+    if (how == announce::yes) {
+      message nothing;
+      send(channel.get(), call_kind::ready, nothing);
+    }
+    const auto entry = reinterpret_cast<entry_point>(reinterpret_cast<std::uintptr_t>(code));
+    int exit_code = carry_out(channel.get(), [&](message& result) { entry(bytes, call.body, result); });
+    end(exit_code, at_end::flush_all);
+  } catch (const std::exception& error) {
+    give_up(error.what());
+  }
+}
+
+void run_forked(os::unique_fd channel, int parent, const std::string& name,
+                const std::function<void(message&)>& body) noexcept {
+  try {
+    process_identity& self = identity();
+    self.name = name;
+    self.parent = parent;
+    show_name(name);
+    end(carry_out(channel.get(), body), at_end::flush_standard);
+  } catch (const std::exception& error) {
+    give_up(error.what());
+  }
+}
+
+void require_end(std::span<const std::byte> rest) {
+  if (!rest.empty()) throw wire::error("target: there are more bytes than its arguments have");
+}
+
+void run_to_end(asio::awaitable<void> coroutine) {
+  asio::io_context context(1);
+  std::exception_ptr failure;
+  asio::co_spawn(context, std::move(coroutine), [&](std::exception_ptr error) {
+    failure = error;
+    context.stop();
+  });
+  context.run();
+  if (failure) std::rethrow_exception(failure);
+}
+
+} // namespace coproc::detail

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <coproc/detail/process_core.hpp>
+
+#include "os/fd.hpp"
+
+#include <functional>
+#include <string>
+
+namespace coproc::detail {
+
+/// Whether a child says `ready` before it calls its target.
+enum class announce { no, yes };
+
+/// Which streams a child flushes at its end.
+enum class at_end { flush_all, flush_standard };
+
+/// The life of a child that was given a target: receives the call, makes it, sends what comes of it, and ends
+/// the process. @param parent the id of the process that this_process::parent_pid() is to name.
+[[noreturn]] void run_call(os::unique_fd channel, int parent, const std::string& name, announce how) noexcept;
+
+/// The same for what is already in memory, after a fork of the host.
+[[noreturn]] void run_forked(os::unique_fd channel, int parent, const std::string& name,
+                             const std::function<void(message&)>& body) noexcept;
+
+/// Dies with the holder of the other end of @p lifeline, which stays open for as long as the process lives.
+/// Ends the process if that can't be arranged.
+void hold_lifeline(os::unique_fd lifeline) noexcept;
+
+/// The name that a process has in the process list. @see prctl(2), PR_SET_NAME
+void show_name(const std::string& name) noexcept;
+
+} // namespace coproc::detail

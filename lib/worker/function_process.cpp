@@ -1,0 +1,353 @@
+#include "worker/function_process.hpp"
+
+#include "ipc/packet.hpp"
+#include "os/code_address.hpp"
+#include "os/error.hpp"
+#include "os/fork.hpp"
+#include "os/open.hpp"
+#include "os/threads.hpp"
+#include "program/child_streams.hpp"
+#include "program/command_spec.hpp"
+#include "program/own_process.hpp"
+#include "program/start.hpp"
+#include "program/stream_end.hpp"
+#include "program/wait_for_exit.hpp"
+#include "worker/bootstrap.hpp"
+#include "worker/function_child.hpp"
+#include "worker/protocol.hpp"
+
+#include <coproc/bootstrap_error.hpp>
+#include <coproc/process_died.hpp>
+#include <coproc/wire.hpp>
+
+#include <asio/this_coro.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <stdexcept>
+
+#include <unistd.h>
+
+namespace coproc::detail {
+
+struct process_access {
+  static std::string& name(process_options& o) { return o.name_; }
+  static std::optional<start_method> method(const process_options& o) { return o.method_; }
+  static stdio in(process_options& o) { return o.in_.value_or(stdio::null()); }
+  static stdio out(process_options& o) { return o.out_.value_or(stdio::inherit()); }
+  static stdio err(process_options& o) { return o.err_.value_or(stdio::inherit()); }
+};
+
+namespace {
+
+/// Counts process objects for their default names.
+std::string next_name() {
+  static std::atomic<unsigned long> count{0};
+  return "Process-" + std::to_string(++count);
+}
+
+} // namespace
+
+/// The descriptors that tie a host and its child together.
+struct function_process::ends {
+  os::packet_pair channel; // first: the host's
+  os::lifeline lifeline;
+};
+
+function_process::function_process(process_options options, target_call call)
+    : name_(std::move(process_access::name(options))), method_(process_access::method(options)),
+      in_(process_access::in(options)), out_(process_access::out(options)),
+      err_(process_access::err(options)), call_(std::move(call)) {
+  std::string counted = next_name();
+  if (name_.empty()) name_ = std::move(counted);
+}
+
+function_process::~function_process() { abandon(); }
+
+void function_process::abandon() noexcept {
+  if (child_) child_->abandon();
+  lifeline_.reset();
+  channel_.reset();
+}
+
+child_state& function_process::child() const {
+  if (!child_) throw std::logic_error("process '" + name_ + "': it has not been started");
+  return *child_;
+}
+
+std::string function_process::missing_code() const {
+  return blame() + ": '" + call_.function + "' is in '" + call_.module_path +
+         "', which a new child process has not loaded: a target has to be in the program or in a library "
+         "that the "
+         "program is linked with";
+}
+
+function_process::ends function_process::make_ends() const {
+  ends result;
+  result.channel = os::make_packet_pair((blame() + ": cannot create a channel").c_str());
+  result.lifeline = os::make_lifeline((blame() + ": cannot create a pipe").c_str());
+  return result;
+}
+
+/// It waits in the socket until the child reads it: the socket is empty, and large arguments go by memory.
+void function_process::send_call(int channel) {
+  if (int error =
+          send_message(channel, static_cast<std::uint32_t>(call_kind::call), call_.encoded, os::blocking::no))
+    os::throw_errno(error, blame() + ": cannot send the arguments");
+}
+
+target_call begin_call(entry_point entry, std::string function) {
+  os::code_address code = os::address_of(reinterpret_cast<const void*>(entry));
+  target_call call;
+  call.entry = entry;
+  call.function = std::move(function);
+  call.module_id = std::move(code.module_id);
+  call.module_path = std::move(code.module_path);
+  call.offset = code.offset;
+  call_header header;
+  header.module_id = call.module_id;
+  header.module_path = call.module_path;
+  header.offset = call.offset;
+  header.function = call.function;
+  wire::encode(call.encoded, header);
+  return call;
+}
+
+asio::awaitable<void> function_process::start(std::shared_ptr<function_process> self) {
+  if (self->child_ || self->starting_)
+    throw std::logic_error("process '" + self->name_ + "': it was started before");
+  const start_method method = self->method_.value_or(start_method::forkserver);
+  if (self->call_.closure && method != start_method::fork)
+    throw std::logic_error("process '" + self->name_ +
+                           "': a callable of fork_target can be run by a fork only");
+  if (method != start_method::fork) require_init("'" + self->name_ + "'");
+
+  struct starting {
+    explicit starting(bool& flag_) : flag(flag_) { flag = true; }
+    ~starting() { flag = false; }
+    bool& flag;
+  } guard(self->starting_);
+  switch (method) {
+  case start_method::forkserver:
+    co_await start_by_server(self);
+    break;
+  case start_method::spawn:
+    co_await start_by_spawn(self);
+    break;
+  case start_method::fork:
+    co_await start_by_fork(self);
+    break;
+  }
+}
+
+asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function_process> self) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  std::shared_ptr<fork_client> client = fork_client::of(executor);
+  // A server that dies in between is started anew, once.
+  for (int attempt = 0; attempt != 2; ++attempt) {
+    fork_client::place place = co_await fork_client::enter(client);
+    ends made = self->make_ends();
+    self->send_call(made.channel.first.get());
+
+    child_streams streams(self->blame() + ": ");
+    streams.set_up_in(self->in_);
+    streams.set_up_out(1, self->out_);
+    streams.set_up_out(2, self->err_);
+    fork_order order;
+    order.name = "'" + self->name_ + "'";
+    order.request.module_id = self->call_.module_id;
+    order.request.offset = self->call_.offset;
+    order.request.name = self->name_;
+    order.request.umask = os::current_umask();
+    for (const os::redirect& stream : streams.plan()) {
+      if (!os::is_open(stream.source)) continue;
+      order.request.streams |= 1u << stream.target;
+      order.streams.push_back(stream.source);
+    }
+    order.directory = os::open_working_directory(self->blame() + ": cannot open the working directory");
+    order.channel = std::move(made.channel.second);
+    order.lifeline = std::move(made.lifeline.hold);
+
+    auto process = std::make_unique<forked_process>(client, executor);
+    forked_process& forked = *process;
+    auto child =
+        std::make_shared<child_state>(executor, command(self->name_), true, std::nullopt, std::move(process));
+    streams.hand_over(*child, executor, self->in_);
+    fork_outcome outcome = co_await fork_client::start(client, std::move(order), forked);
+    switch (outcome.what) {
+    case fork_outcome::kind::started:
+      if (outcome.error != 0) os::throw_errno(outcome.error, self->blame() + ": cannot fork");
+      child->started();
+      self->channel_ = std::move(made.channel.first);
+      self->lifeline_ = std::move(made.lifeline.keep);
+      self->child_ = std::move(child);
+      if (self->child_->background_input) self->child_->background_input->feed_in_background();
+      co_return;
+    case fork_outcome::kind::missing_code:
+      throw bootstrap_error(self->missing_code());
+    case fork_outcome::kind::unusable:
+      co_await start_by_spawn(self);
+      co_return;
+    case fork_outcome::kind::server_gone:
+      break;
+    }
+  }
+  throw bootstrap_error(self->blame() +
+                        ": the fork server ended before it answered; is coproc::init(argc, argv) "
+                        "the first statement of main()?");
+}
+
+namespace {
+
+/// Waits for the first words of a child that was spawned.
+asio::awaitable<incoming> first_message(std::shared_ptr<stream_end> channel) {
+  for (;;) {
+    incoming next = receive_message(channel->fd(), os::blocking::no);
+    if (next.error != EAGAIN) co_return std::move(next);
+    co_await channel->async_wait(stream_end::wait_type::wait_read, asio::use_awaitable);
+  }
+}
+
+} // namespace
+
+asio::awaitable<void> function_process::start_by_spawn(std::shared_ptr<function_process> self) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  ends made = self->make_ends();
+  self->send_call(made.channel.first.get());
+
+  command program(identity().program.empty() ? std::string("/proc/self/exe") : identity().program);
+  command_spec& spec = access::spec(program);
+  spec.executable = "/proc/self/exe"; // the very file, whatever has become of its name
+  spec.arguments = {std::string(child_option) + std::to_string(made.channel.second.get()) + ',' +
+                        std::to_string(made.lifeline.hold.get()),
+                    self->name_};
+  spec.inherited = {made.channel.second.get(), made.lifeline.hold.get()};
+  spec.group = group_mode::own;
+  start_defaults defaults{.in = self->in_, .out = self->out_, .err = self->err_, .timeout = std::nullopt};
+  std::shared_ptr<child_state> child;
+  try {
+    child = detail::start(executor, std::move(program), defaults);
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), self->blame() + ": cannot execute the program again");
+  }
+  made.channel.second.reset();
+  made.lifeline.hold.reset();
+
+  auto channel = std::make_shared<stream_end>(executor, std::move(made.channel.first), self->blame());
+  incoming first = co_await first_message(channel);
+  if (first.error != 0) os::throw_errno(first.error, self->blame() + ": cannot receive");
+  const auto kind = static_cast<call_kind>(first.kind);
+  if (first.closed || (kind != call_kind::ready && kind != call_kind::missing)) {
+    std::optional<exit_status> end = co_await wait_for_exit(child, std::nullopt);
+    throw bootstrap_error(
+        self->blame() + ": the child process " + end->to_string() +
+        " before it came to coproc::init(argc, argv), which has to be the first statement of main()");
+  }
+  if (kind == call_kind::missing) throw bootstrap_error(self->missing_code());
+  self->channel_ = channel->release();
+  self->lifeline_ = std::move(made.lifeline.keep);
+  self->child_ = std::move(child);
+  if (self->child_->background_input) self->child_->background_input->feed_in_background();
+}
+
+asio::awaitable<void> function_process::start_by_fork(std::shared_ptr<function_process> self) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  ends made = self->make_ends();
+  child_streams streams(self->blame() + ": ");
+  streams.set_up_in(self->in_);
+  streams.set_up_out(1, self->out_);
+  streams.set_up_out(2, self->err_);
+  auto process = std::make_unique<own_process>(executor);
+  own_process& forked = *process;
+  auto child =
+      std::make_shared<child_state>(executor, command(self->name_), true, std::nullopt, std::move(process));
+  streams.hand_over(*child, executor, self->in_);
+
+  // What they hold would be written by both.
+  std::cout.flush();
+  std::fflush(stdout);
+  asio::execution_context& context = context_of(executor);
+  const int host = ::getpid();
+  context.notify_fork(asio::execution_context::fork_prepare);
+  os::launched launched = os::fork_process();
+  if (launched.pid == 0) {
+    os::begin_forked_child(streams.plan());
+    context.notify_fork(asio::execution_context::fork_child);
+    made.lifeline.keep.reset();
+    made.channel.first.reset();
+    hold_lifeline(std::move(made.lifeline.hold));
+    run_forked(std::move(made.channel.second), host, self->name_, self->body());
+  }
+  context.notify_fork(asio::execution_context::fork_parent);
+  if (launched.pid < 0) os::throw_errno(errno, self->blame() + ": cannot fork");
+  forked.adopt(std::move(launched));
+  child->started();
+  self->channel_ = std::move(made.channel.first);
+  self->lifeline_ = std::move(made.lifeline.keep);
+  self->child_ = std::move(child);
+  if (self->child_->background_input) self->child_->background_input->feed_in_background();
+}
+
+/// What a fork of the host is to run: the callable, or the target with the arguments that are in memory.
+std::function<void(message&)> function_process::body() {
+  if (call_.closure) return call_.closure;
+  return [this](message& result) {
+    std::span<const std::byte> bytes = call_.encoded.bytes();
+    (void)wire::decode<call_header>(bytes, nullptr);
+    call_.entry(bytes, call_.encoded, result);
+  };
+}
+
+asio::awaitable<bool> function_process::join(std::shared_ptr<function_process> self,
+                                             std::optional<duration> limit) {
+  (void)self->child();
+  std::optional<exit_status> end = co_await wait_for_exit(self->child_, limit);
+  co_return end.has_value();
+}
+
+/// The child is gone, so all that it has said is in the socket.
+void function_process::read_outcome() {
+  if (outcome_ != outcome::unread) return;
+  incoming last = receive_message(channel_.get(), os::blocking::no);
+  if (last.error == EMFILE || last.error == ENFILE || last.error == ENOMEM)
+    os::throw_errno(last.error, "process '" + name_ + "': cannot receive the result");
+  outcome_ = outcome::none;
+  if (last.error == 0 && !last.closed) {
+    if (last.kind == static_cast<std::uint32_t>(call_kind::result)) {
+      result_ = std::move(last.body);
+      outcome_ = outcome::value;
+    } else if (last.kind == static_cast<std::uint32_t>(call_kind::exception)) {
+      chain_ = wire::decode<std::vector<remote_error::exception>>(last.body);
+      outcome_ = chain_.empty() ? outcome::none : outcome::exception;
+    }
+  }
+  channel_.reset();
+}
+
+asio::awaitable<message*> function_process::result(std::shared_ptr<function_process> self) {
+  (void)self->child();
+  std::optional<exit_status> end = co_await wait_for_exit(self->child_, std::nullopt);
+  self->read_outcome();
+  if (self->outcome_ == outcome::exception)
+    throw remote_error(self->chain_, self->call_.function, self->child_->pid());
+  if (self->outcome_ != outcome::value) throw process_died(self->name_, *end);
+  co_return &self->result_;
+}
+
+void function_process::detach() {
+  child_state& state = child();
+  // In the queue of the child's own socket the lifeline is kept for as long as the child lives.
+  message nothing;
+  if (lifeline_) {
+    const int error = send_message(channel_.get(), static_cast<std::uint32_t>(call_kind::detached), nothing,
+                                   {lifeline_.get()}, os::blocking::no);
+    if (error != 0 && error != EPIPE) os::throw_errno(error, "detach '" + name_ + "'");
+  }
+  state.detach();
+  lifeline_.reset();
+  channel_.reset();
+}
+
+} // namespace coproc::detail

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <coproc/detail/process_core.hpp>
+#include <coproc/remote_error.hpp>
+
+#include "os/fd.hpp"
+#include "os/liveness.hpp"
+#include "program/child_state.hpp"
+#include "worker/fork_client.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace coproc::detail {
+
+/// A function call in a child process, from before its start until its result has been read.
+class function_process : public std::enable_shared_from_this<function_process> {
+public:
+  function_process(process_options options, target_call call);
+  function_process(const function_process&) = delete;
+  ~function_process();
+
+  static asio::awaitable<void> start(std::shared_ptr<function_process> self);
+  static asio::awaitable<bool> join(std::shared_ptr<function_process> self, std::optional<duration> limit);
+  static asio::awaitable<message*> result(std::shared_ptr<function_process> self);
+
+  const std::string& name() const noexcept { return name_; }
+  /// @throws std::logic_error before the start.
+  child_state& child() const;
+  const std::shared_ptr<child_state>& maybe_child() const noexcept { return child_; }
+  void detach();
+  /// The handle is gone.
+  void abandon() noexcept;
+
+private:
+  struct ends;
+
+  static asio::awaitable<void> start_by_server(std::shared_ptr<function_process> self);
+  static asio::awaitable<void> start_by_spawn(std::shared_ptr<function_process> self);
+  static asio::awaitable<void> start_by_fork(std::shared_ptr<function_process> self);
+
+  ends make_ends() const;
+  void send_call(int channel);
+  std::string blame() const { return "start '" + name_ + "'"; }
+  std::string missing_code() const;
+  std::function<void(message&)> body();
+  void read_outcome();
+
+  std::string name_;
+  std::optional<start_method> method_;
+  stdio in_, out_, err_;
+  target_call call_;
+
+  bool starting_ = false;
+  std::shared_ptr<child_state> child_;
+  os::unique_fd channel_;
+  os::unique_fd lifeline_;
+
+  enum class outcome { unread, none, value, exception };
+  outcome outcome_ = outcome::unread;
+  message result_;
+  std::vector<remote_error::exception> chain_;
+};
+
+} // namespace coproc::detail

@@ -1,0 +1,103 @@
+#include <coproc/init.hpp>
+#include <coproc/this_process.hpp>
+
+#include "os/socket.hpp"
+#include "worker/bootstrap.hpp"
+#include "worker/fork_server.hpp"
+#include "worker/function_child.hpp"
+#include "worker/protocol.hpp"
+
+#include <coproc/bootstrap_error.hpp>
+
+#include <charconv>
+#include <cstdio>
+#include <string_view>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace coproc {
+
+namespace detail {
+
+process_identity& identity() {
+  static process_identity self;
+  return self;
+}
+
+void require_init(const std::string& process) {
+  if (!identity().initialized)
+    throw bootstrap_error(process +
+                          " can't be started: main() has to begin with coproc::init(argc, argv), or to "
+                          "be coproc::run_main(argc, argv, amain), so that a child process of this "
+                          "program knows that it is one");
+}
+
+namespace {
+
+[[noreturn]] void refuse(const char* argument) {
+  std::fprintf(stderr, "%s: %s is for processes that the program starts itself\n", identity().program.c_str(),
+               argument);
+  ::_exit(125);
+}
+
+/// @returns the descriptors that follow an option, "7" or "7,9"; -1 for what is no descriptor.
+struct two_numbers {
+  int first = -1;
+  int second = -1;
+};
+two_numbers parse(std::string_view text) {
+  two_numbers result;
+  const char* end = text.data() + text.size();
+  auto first = std::from_chars(text.data(), end, result.first);
+  if (first.ec != std::errc()) return {};
+  if (first.ptr == end) return result;
+  if (*first.ptr != ',') return {};
+  auto second = std::from_chars(first.ptr + 1, end, result.second);
+  if (second.ec != std::errc() || second.ptr != end) return {};
+  return result;
+}
+
+/// The socket that the parent made for this process. Anything else was not meant for it.
+os::unique_fd inherited_socket(int fd, const char* argument) {
+  if (fd < 3 || os::maker_of_pair(fd) != ::getppid()) refuse(argument);
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return os::unique_fd(fd);
+}
+
+} // namespace
+} // namespace detail
+
+void init(int argc, char** argv) {
+  using namespace detail;
+  process_identity& self = identity();
+  if (argc > 0) self.program = argv[0];
+  self.initialized = true;
+  if (argc < 2) return;
+
+  const std::string_view argument = argv[1];
+  if (argument.starts_with(server_option)) {
+    two_numbers given = parse(argument.substr(server_option.size()));
+    os::unique_fd socket = inherited_socket(given.first, argv[1]);
+    serve_forks(std::move(socket), ::getppid());
+  }
+  if (argument.starts_with(child_option)) {
+    two_numbers given = parse(argument.substr(child_option.size()));
+    os::unique_fd channel = inherited_socket(given.first, argv[1]);
+    if (given.second < 3 || ::fcntl(given.second, F_SETFD, FD_CLOEXEC) < 0) refuse(argv[1]);
+    const int parent = ::getppid();
+    hold_lifeline(os::unique_fd(given.second));
+    run_call(std::move(channel), parent, argc > 2 ? argv[2] : "", announce::yes);
+  }
+}
+
+int this_process::pid() { return ::getpid(); }
+
+int this_process::parent_pid() {
+  const int parent = detail::identity().parent;
+  return parent != 0 ? parent : ::getppid();
+}
+
+const std::string& this_process::name() { return detail::identity().name; }
+
+} // namespace coproc
