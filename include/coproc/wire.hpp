@@ -5,7 +5,9 @@
 #include <coproc/wire_error.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <span>
+#include <string>
 #include <type_traits>
 
 /// How values cross to another process.
@@ -29,7 +31,7 @@ concept crossable_without_handles = impl::can_cross<impl::handles::refused, T>()
 /// T it is.
 template <class T>
 consteval void check() {
-  static_cast<void>(impl::type_crosses<std::remove_const_t<T>, impl::path<>>());
+  impl::check_type<T>();
 }
 
 /// Adds @p value at the end of @p out.
@@ -45,6 +47,26 @@ void encode(coproc::detail::message& out, const T& value) {
   }
 }
 
+namespace impl {
+
+/// Lets the result of decode() be made in its place: it may be something that can't be moved.
+class advance_when_read {
+public:
+  advance_when_read(const input_archive& archive, std::span<const std::byte>& bytes)
+      : archive_(archive), bytes_(bytes), exceptions_(std::uncaught_exceptions()) {}
+  advance_when_read(const advance_when_read&) = delete;
+  ~advance_when_read() {
+    if (std::uncaught_exceptions() == exceptions_) bytes_ = bytes_.last(archive_.left());
+  }
+
+private:
+  const input_archive& archive_;
+  std::span<const std::byte>& bytes_;
+  int exceptions_;
+};
+
+} // namespace impl
+
 /// Takes a T from the front of @p bytes; its descriptors from @p descriptors, null if there are none.
 /// @throws wire::error if the bytes are not those of a T; @p bytes is as before then. std::bad_alloc, and
 /// what the constructors throw.
@@ -52,9 +74,12 @@ template <class T>
 T decode(std::span<const std::byte>& bytes, coproc::detail::message* descriptors) {
   check<T>();
   input_archive archive(bytes, descriptors);
-  T value = impl::make_value<T>(archive);
-  bytes = bytes.last(archive.left());
-  return value;
+  const impl::advance_when_read advance(archive, bytes);
+  try {
+    return impl::make_value<T>(archive);
+  } catch (const cereal::Exception& found) { // by a function of cereal's
+    throw error(std::string("wire: ") + found.what());
+  }
 }
 
 /// @returns the T that @p whole holds. @throws as above, also if there is more than a T in it.

@@ -1,9 +1,13 @@
+#include "os/memory_segment.hpp"
+
 #include <coproc/wire.hpp>
 
 #include <string>
 #include <typeinfo>
 
 namespace coproc::wire::impl {
+
+void expect_much_memory(void* memory, std::size_t size) noexcept { os::advise_huge_pages(memory, size); }
 
 void throw_too_deep() {
   throw error("wire: values hold each other more than " + std::to_string(max_depth) + " levels deep");

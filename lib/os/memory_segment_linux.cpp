@@ -46,6 +46,15 @@ constexpr int size_seals = F_SEAL_SHRINK | F_SEAL_GROW;
 
 } // namespace
 
+void advise_huge_pages(void* memory, std::size_t size) noexcept {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(memory) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(memory) + size) / page * page;
+  const int before = errno;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  errno = before;
+}
+
 mapping::mapping(mapping&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 

@@ -164,10 +164,12 @@ private:
       process_base(*value.base_ptr);
     else if constexpr (is_virtual_base<T>) {
       if (state_.first_visit(value.base_ptr, typeid(*value.base_ptr))) process_base(*value.base_ptr);
-    } else if constexpr (std::is_array_v<T>)
+    } else if constexpr (std::is_array_v<T> && flat<std::remove_cv_t<std::remove_all_extents_t<T>>>())
+      write(value, sizeof value);
+    else if constexpr (std::is_array_v<T>)
       for (const auto& each : value) process(each);
     else {
-      static_cast<void>(type_crosses<std::remove_cv_t<T>, path<>>());
+      check_type<std::remove_cv_t<T>>();
       save_value<std::remove_cv_t<T>>(*this, value);
     }
   }
@@ -270,7 +272,7 @@ private:
       for (auto& each : value) process(each);
     else {
       static_assert(!std::is_const_v<T>, "coproc: a const object can't be loaded into");
-      static_cast<void>(type_crosses<type, path<>>());
+      check_type<type>();
       load_value(*this, value);
     }
   }

@@ -3,12 +3,20 @@
 #include <coproc/detail/wire/archive.hpp>
 
 #include <cereal/access.hpp>
-#include <cereal/types/memory.hpp>
 
 #include <memory>
 #include <new>
 #include <type_traits>
 #include <utility>
+
+/// The key to cereal::construct, which has only this class template for a friend: specialised for our
+/// archive, as cereal/types/memory.hpp costs twice as much to compile as the rest of cereal.
+template <class T>
+struct cereal::memory_detail::LoadAndConstructLoadWrapper<coproc::wire::input_archive, T> {
+  explicit LoadAndConstructLoadWrapper(T* room) : construct(room) {}
+
+  cereal::construct<T> construct;
+};
 
 /// Classes that say themselves how they are written. Which of the ways a class has was found out by cereal's
 /// traits.
@@ -113,36 +121,30 @@ void load_by_cereal(input_archive& in, T& value) {
   load_some(in, [&] { call_load(in, value); });
 }
 
-/// Room for an object that its class constructs.
+/// Lets a class construct an object in @p room. Should it throw when it has constructed, the object is left
+/// alone, as cereal does.
 template <class T>
-class unconstructed {
-public:
-  unconstructed() = default;
-  unconstructed(const unconstructed&) = delete;
-  ~unconstructed() {
-    if (constructed_) std::destroy_at(get());
-  }
+void construct_by_cereal(input_archive& in, T* room) {
+  cereal::memory_detail::LoadAndConstructLoadWrapper<input_archive, T> wrapper(room);
+  load_some(
+      in, [&] { cereal::detail::Construct<T, input_archive>::load_andor_construct(in, wrapper.construct); });
+  static_cast<void>(wrapper.construct.ptr()); // throws if it did not construct
+}
 
-  T* get() noexcept { return std::launder(reinterpret_cast<T*>(room_)); }
-  void construct(input_archive& in) {
-    cereal::memory_detail::LoadAndConstructLoadWrapper<input_archive, T> wrapper(reinterpret_cast<T*>(room_));
-    // Should load_and_construct() throw when it has constructed, the object is left alone, as cereal does.
-    load_some(in, [&] { wrapper.serialize(in); });
-    static_cast<void>(wrapper.construct.ptr()); // throws if it did not construct
-    constructed_ = true;
-  }
-
-private:
-  alignas(T) std::byte room_[sizeof(T)];
-  bool constructed_ = false;
-};
+/// For what can't be moved, too.
+template <class T>
+std::unique_ptr<T> new_by_cereal(input_archive& in) {
+  const auto free = [](T* room) { std::allocator<T>().deallocate(room, 1); };
+  std::unique_ptr<T, decltype(free)> room(std::allocator<T>().allocate(1), free);
+  construct_by_cereal(in, room.get());
+  return std::unique_ptr<T>(room.release());
+}
 
 template <class T>
 T make_by_cereal(input_archive& in) {
   if constexpr (constructs_by_cereal<T>) {
-    unconstructed<T> room;
-    room.construct(in);
-    return std::move(*room.get());
+    const std::unique_ptr<T> value = new_by_cereal<T>(in);
+    return std::move(*value);
   } else if constexpr (std::is_default_constructible_v<T>) {
     T value = T();
     load_by_cereal(in, value);

@@ -5,13 +5,14 @@
 #include <cstddef>
 #include <type_traits>
 
-/// The messages of types that can't cross. The compiler shows with them the instantiations that led there:
-/// the type, and the chain of fields that it was found by.
+/// The messages of types that can't cross. The compiler shows with them the template arguments: the type,
+/// what is wrong with it, and the class that holds it with the number of the field.
 namespace coproc::wire::impl {
 
-// A text for each obstacle: what it is, and what to do about it.
-template <class Type, obstacle Found>
-consteval bool cross() {
+/// A text for each obstacle: what it is, and what to do about it.
+/// @tparam Type what can't cross. @tparam Where what holds it.
+template <class Type, obstacle Found, class Where>
+struct crosses {
   using enum obstacle;
   static_assert(Found != pointer,
                 "coproc: a raw pointer can't cross to another process, whose memory is another: "
@@ -47,7 +48,7 @@ consteval bool cross() {
                 "coproc: this class has half of what cereal needs: it can be saved and not "
                 "loaded, or loaded and not saved");
   static_assert(Found != no_constructor,
-                "coproc: this class has a cereal serialize(), but no default constructor: "
+                "coproc: the receiver can't make an object of this class, which has no default constructor: "
                 "give it one (private is fine, with friend class cereal::access), or a static "
                 "load_and_construct()");
   static_assert(Found != not_an_aggregate,
@@ -74,34 +75,64 @@ consteval bool cross() {
   static_assert(Found != abstract,
                 "coproc: an object of an abstract class can't be made by the receiver: pass a "
                 "std::variant of the classes that can come");
-  return true;
+  static constexpr bool value = true;
+};
+
+// Where it was found.
+struct the_type_itself {};
+template <class Holder, std::size_t FieldCountedFrom0>
+struct field_of {};
+template <class Container>
+struct element_of {};
+
+template <class Type, obstacle Found, class Where>
+struct culprit {
+  static constexpr bool found = true;
+};
+struct no_culprit {
+  static constexpr bool found = false;
+};
+
+template <class Where, class T, class... Holders>
+consteval auto find_culprit();
+
+template <class Holder, std::size_t I, class... Holders>
+consteval auto find_among(list<>) {
+  return no_culprit();
+}
+template <class Holder, std::size_t I, class... Holders, class First, class... Others>
+consteval auto find_among(list<First, Others...>) {
+  using where =
+      std::conditional_t<kind_of<Holder>() == kind::aggregate, field_of<Holder, I>, element_of<Holder>>;
+  using found = decltype(find_culprit<where, First, Holder, Holders...>());
+  if constexpr (found::found)
+    return found();
+  else
+    return find_among<Holder, I + 1, Holders...>(list<Others...>());
 }
 
-template <class Type, class Path>
-consteval bool type_crosses();
-
-/// @tparam Holder what has a Type as its field number Field, or, if it is a container, as its template
-/// argument.
-template <class Holder, std::size_t Field, class Type, class Path>
-consteval bool field_crosses() {
-  return type_crosses<Type, Path>();
+/// @returns the first culprit in T, of type culprit<...>, or no_culprit. @tparam Holders what T was found in:
+/// it has been looked at if T is one of them.
+template <class Where, class T, class... Holders>
+consteval auto find_culprit() {
+  using type = std::remove_const_t<T>;
+  if constexpr (path<Holders...>::template has<type>)
+    return no_culprit();
+  else if constexpr (obstacle_of<type>() != obstacle::none)
+    return culprit<type, obstacle_of<type>(), Where>();
+  else
+    return find_among<type, 0, Holders...>(typename parts_of<type>::type());
 }
 
-template <class Type, class... Holders, class... Parts, std::size_t... I>
-consteval void fields_cross(path<Holders...>, list<Parts...>, std::index_sequence<I...>) {
-  (static_cast<void>(field_crosses<Type, I, std::remove_const_t<Parts>, path<Holders..., Type>>()), ...);
-}
+template <class Culprit>
+inline constexpr bool reported = true;
+template <class Type, obstacle Found, class Where>
+inline constexpr bool reported<culprit<Type, Found, Where>> = crosses<Type, Found, Where>::value;
 
-template <class Type, class Path>
-consteval bool type_crosses() {
-  if constexpr (!Path::template has<Type>) {
-    static_cast<void>(cross<Type, obstacle_of<Type>()>());
-    if constexpr (obstacle_of<Type>() == obstacle::none)
-      []<class... Parts>(list<Parts...> parts) {
-        fields_cross<Type>(Path(), parts, std::index_sequence_for<Parts...>());
-      }(typename parts_of<Type>::type());
-  }
-  return true;
+/// An error with a text if T can't cross.
+template <class T>
+consteval void check_type() {
+  static_assert(reported<decltype(find_culprit<the_type_itself, T>())>);
 }
 
 } // namespace coproc::wire::impl

@@ -3,6 +3,7 @@
 #include <coproc/detail/wire/value.hpp>
 
 #include <array>
+#include <bitset>
 #include <chrono>
 #include <complex>
 #include <cstdint>
@@ -36,9 +37,20 @@ bool is_aligned(const std::byte* at) {
   return reinterpret_cast<std::uintptr_t>(at) % alignof(T) == 0;
 }
 
+/// From here on new memory is worth a word with the kernel.
+inline constexpr std::size_t much_memory = 4 << 20;
+/// @p size bytes at @p memory, which were just allocated, will be written: in huge pages, where the system
+/// has them, that is several times faster.
+void expect_much_memory(void* memory, std::size_t size) noexcept;
+
 template <class T, class C>
 void load_contiguous(input_archive& in, C& into, std::size_t count) {
   const std::byte* from = in.skip(count * sizeof(T));
+  if (count * sizeof(T) >= much_memory) {
+    into.clear();
+    into.reserve(count);
+    expect_much_memory(static_cast<void*>(into.data()), count * sizeof(T));
+  }
   if (is_aligned<T>(from)) {
     auto first = reinterpret_cast<const T*>(from);
     into.assign(first, first + count); // not cleared first
@@ -149,6 +161,24 @@ struct codec<std::vector<bool, A>> {
     value.assign(static_cast<std::size_t>(count), false);
     for (std::size_t i = 0; i != value.size(); ++i)
       if ((std::to_integer<unsigned>(bytes[i / 8]) >> i % 8 & 1) != 0) value[i] = true;
+  }
+};
+
+template <std::size_t N>
+struct codec<std::bitset<N>> {
+  using parts = list<>;
+  static constexpr std::size_t min_size = N == 0 ? 1 : (N + 7) / 8;
+
+  static void save(output_archive& out, const std::bitset<N>& value) {
+    std::array<unsigned char, min_size> bytes{};
+    for (std::size_t i = 0; i != N; ++i)
+      if (value[i]) bytes[i / 8] = static_cast<unsigned char>(bytes[i / 8] | 1u << i % 8);
+    out.write(bytes.data(), bytes.size());
+  }
+  static void load(input_archive& in, std::bitset<N>& value) {
+    const std::byte* bytes = in.skip(min_size);
+    for (std::size_t i = 0; i != N; ++i)
+      value[i] = (std::to_integer<unsigned>(bytes[i / 8]) >> i % 8 & 1) != 0;
   }
 };
 
@@ -357,7 +387,9 @@ struct pointer_codec {
     value.reset();
     if (!load_flag(in)) return;
     using object = std::remove_const_t<T>;
-    if constexpr (made_then_loaded<object>) {
+    if constexpr (kind_of<object>() == kind::cereal && constructs_by_cereal<object>)
+      value = new_by_cereal<object>(in);
+    else if constexpr (made_then_loaded<object>) {
       auto made = std::make_unique<object>();
       load_value(in, *made);
       value = std::move(made);

@@ -185,6 +185,8 @@ consteval obstacle obstacle_of() {
   else if constexpr (kind_of<T>() == kind::standard) {
     if constexpr (requires { codec<T>::obstacle; })
       return codec<T>::obstacle;
+    else if constexpr (!std::is_default_constructible_v<T> && !requires { &codec<T>::make; })
+      return obstacle::no_constructor;
     else
       return obstacle::none;
   } else
