@@ -1,8 +1,10 @@
-// One main for all test programs. Boost's own handlers for SIGSEGV and the like stay out: a sanitizer, or a
-// core, says more than they do.
+// One main for all test programs, which are their own function processes, too. Boost's own handlers for SIGSEGV
+// and the like stay out: a sanitizer, or a core, says more than they do.
 #define BOOST_TEST_NO_MAIN
 #define BOOST_TEST_ALTERNATIVE_INIT_API
 #include <boost/test/unit_test.hpp>
+
+#include <coproc/init.hpp>
 
 #include <thread>
 #include <vector>
@@ -13,6 +15,7 @@ static bool init() {
 }
 
 int main(int argc, char** argv) {
+  coproc::init(argc, argv);
   // The thread sanitizer starts a thread of its own with the first one: before any test counts them.
   std::thread([] {}).join();
   std::vector<char*> arguments(argv, argv + argc);
