@@ -102,8 +102,9 @@ void shared_blocks::collect(std::uint64_t tail_block) {
   const std::uint64_t leaving = layout_.leaving.load(std::memory_order_acquire);
   std::uint64_t block = read_once(layout_.oldest);
   if (block == leaving) return;
+  std::uint64_t left = read_once(layout_.backed_end) / page;
   while (block != leaving) {
-    if (block == tail_block) fail_corrupted(); // the getters are nowhere in the chain
+    if (block == tail_block || left-- == 0) fail_corrupted(); // the getters are nowhere in the chain
     const std::uint64_t next = read_once(at(block).next);
     give_back(block, size_of(block));
     layout_.oldest = block = next;
