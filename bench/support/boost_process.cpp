@@ -186,15 +186,7 @@ asio::awaitable<void> stall_lane(const workload& work, turn_watch& watch) {
   watch.stopped = true;
 }
 
-} // namespace
-
-outcome start(const workload& work) { return run_lanes(work, one); }
-outcome capture(const workload& work) { return run_lanes(work, one_captured); }
-outcome read_pipe(const workload& work) { return run_alone(work, read_to_end); }
-outcome lines(const workload& work) { return run_alone(work, read_lines); }
-outcome communicate(const workload& work) { return run_alone(work, through); }
-
-outcome stall(const workload& work) {
+outcome measure_stall(const workload& work) {
   asio::io_context context(1);
   turn_watch watch;
   std::exception_ptr failed;
@@ -206,5 +198,14 @@ outcome stall(const workload& work) {
   run_all(context, failed);
   return watch.result();
 }
+
+} // namespace
+
+const work_function start = [](const workload& work) { return run_lanes(work, one); };
+const work_function capture = [](const workload& work) { return run_lanes(work, one_captured); };
+const work_function read_pipe = [](const workload& work) { return run_alone(work, read_to_end); };
+const work_function lines = [](const workload& work) { return run_alone(work, read_lines); };
+const work_function communicate = [](const workload& work) { return run_alone(work, through); };
+const work_function stall = measure_stall;
 
 } // namespace bench::boost_process

@@ -46,6 +46,7 @@ void run_one(benchmark::State& state, const contestant& who, const workload& wor
 void compete(const std::string& title, const std::vector<contestant>& contestants, const workload& work,
              const host& where, unit shown, std::int64_t bytes) {
   for (const auto& who : contestants) {
+    if (!who.run) continue;
     auto* registered =
         benchmark::RegisterBenchmark((title + "/" + who.name).c_str(), [=](benchmark::State& state) {
           run_one(state, who, work, where, shown, bytes);

@@ -33,6 +33,7 @@ struct host {
 
 struct contestant {
   std::string name;
+  /// Empty: it can't be had here, and is left out.
   std::function<outcome(const workload&)> run;
   /// Makes a host like this; `host{}` undoes it. Empty: the contestant runs in this process.
   std::function<void(const host&)> prepare;
