@@ -313,8 +313,8 @@ void queue_core::unreserve() noexcept {
 }
 
 void queue_core::accepted(queue_place& place, std::exception_ptr error) noexcept {
-  place.waiter->finish(error ? queue_waiter::outcome::failed : queue_waiter::outcome::proceed,
-                       std::move(error));
+  const auto how = error ? queue_waiter::outcome::failed : queue_waiter::outcome::proceed;
+  place.waiter->finish(how, std::move(error));
 }
 
 void queue_core::took_note() {

@@ -225,7 +225,8 @@ public:
   explicit queue_reference(Core* core) noexcept : core_(core) { core_->add_reference(); }
   queue_reference(queue_reference&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   queue_reference& operator=(queue_reference&& other) noexcept {
-    std::swap(core_, other.core_);
+    queue_reference taken(std::move(other));
+    std::swap(core_, taken.core_);
     return *this;
   }
   queue_reference(const queue_reference&) = delete;
