@@ -36,27 +36,11 @@ namespace {
   throw wire::error("channel: what came is no message of coproc: something else writes to its descriptor");
 }
 
-} // namespace
-
-incoming receive_message(int socket, os::blocking wait) {
-  // The size of what comes decides how much room is made; so it can't be asked for too much.
-  os::received next = os::next_packet_size(socket, wait);
-  incoming result;
-  result.error = next.error;
-  if (next.error != 0) return result;
-  result.closed = next.size == 0;
-  if (result.closed) return result;
-
-  packet_header header{};
-  const std::size_t inline_size = next.size > sizeof header ? next.size - sizeof header : 0;
-  result.body = message_access::of_size(inline_size);
-  std::vector<os::unique_fd> descriptors;
-  os::received got = os::receive_packet(socket, std::as_writable_bytes(std::span(&header, 1)),
-                                        message_access::room(result.body), descriptors, os::blocking::no);
-  result.error = got.error;
-  if (got.error != 0) return result;
+/// Attaches what came with a packet to its message. @throws wire::error if header and packet disagree.
+void complete(incoming& result, const packet_header& header, std::size_t size, std::size_t inline_size,
+              std::vector<os::unique_fd>& descriptors) {
   const std::size_t expected = header.in_segment == 1 ? 0 : header.size;
-  if (got.size < sizeof header || header.in_segment > 1 || expected != inline_size ||
+  if (size < sizeof header || header.in_segment > 1 || expected != inline_size ||
       descriptors.size() != header.descriptors + header.in_segment)
     throw_nonsense();
   result.kind = header.kind;
@@ -67,6 +51,41 @@ incoming receive_message(int socket, os::blocking wait) {
   } else {
     for (os::unique_fd& fd : descriptors) result.body.attach(fd.release());
   }
+}
+
+} // namespace
+
+incoming receive_message(int socket, os::blocking wait) {
+  // The size of what comes decides how much room is made; so it can't be asked for too much.
+  os::received next = os::next_packet_size(socket, wait);
+  incoming result;
+  result.error = next.error;
+  result.closed = next.error == 0 && next.size == 0;
+  if (next.error != 0 || result.closed) return result;
+
+  packet_header header{};
+  const std::size_t inline_size = next.size > sizeof header ? next.size - sizeof header : 0;
+  result.body = message_access::of_size(inline_size);
+  std::vector<os::unique_fd> descriptors;
+  os::received got = os::receive_packet(socket, std::as_writable_bytes(std::span(&header, 1)),
+                                        message_access::room(result.body), descriptors, os::blocking::no);
+  result.error = got.error;
+  if (got.error == 0) complete(result, header, got.size, inline_size, descriptors);
+  return result;
+}
+
+incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking wait) {
+  packet_header header{};
+  std::vector<os::unique_fd> descriptors;
+  os::received got =
+      os::receive_packet(socket, std::as_writable_bytes(std::span(&header, 1)), buffer, descriptors, wait);
+  incoming result;
+  result.error = got.error;
+  result.closed = got.error == 0 && got.size == 0;
+  if (got.error != 0 || result.closed) return result;
+  const std::size_t inline_size = got.size > sizeof header ? got.size - sizeof header : 0;
+  complete(result, header, got.size, inline_size, descriptors);
+  result.in_buffer = buffer.first(inline_size);
   return result;
 }
 

@@ -5,7 +5,7 @@
 #include "os/socket.hpp"
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <vector>
 
 namespace coproc::detail {
@@ -31,9 +31,16 @@ struct incoming {
   bool closed = false; ///< The other end is gone.
   std::uint32_t kind = 0;
   message body;
+  std::span<const std::byte> in_buffer; ///< Bytes that are in the caller's buffer, and not in the body.
 };
 
 /// Receives one message. @throws wire::error if it is no packet of send_message().
 incoming receive_message(int socket, os::blocking wait);
+
+/// The same in one system call: bytes that came inline are left in @p buffer, which has room for max_inline.
+incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking wait);
+
+/// More bytes than that are in a segment.
+inline constexpr std::size_t max_inline = 64 * 1024;
 
 } // namespace coproc::detail

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <coproc/detail/connection_core.hpp>
+
+#include "ipc/packet.hpp"
+#include "loop/context_service.hpp"
+#include "os/fd.hpp"
+
+#include <asio/posix/stream_descriptor.hpp>
+
+#include <memory>
+#include <optional>
+
+namespace coproc::detail {
+
+/// An end of a connection. It belongs to no event loop until somebody waits on it.
+class connection_state final : public context_object {
+public:
+  using wait_type = asio::posix::stream_descriptor::wait_type;
+
+  explicit connection_state(os::unique_fd socket) : socket_(std::move(socket)) {}
+  ~connection_state() { close(); }
+
+  bool is_open() const noexcept { return static_cast<bool>(socket_); }
+  /// @throws connection_closed unless it is.
+  void require_open() const;
+  void close() noexcept;
+  os::unique_fd release();
+
+  /// Sends, or @returns false if there is no room. @throws connection_closed.
+  bool try_send(message& encoded, os::blocking wait = os::blocking::no);
+  /// Receives into @p result, or @returns false if nothing is there. @throws connection_closed.
+  bool try_recv(received_message& result, os::blocking wait = os::blocking::no);
+  /// @returns whether try_recv() would not return false.
+  bool is_readable(int milliseconds) const;
+
+  /// The descriptor as the loop of @p executor knows it.
+  /// @throws std::logic_error if it belongs to another one.
+  asio::posix::stream_descriptor& join_loop(const asio::any_io_executor& executor);
+
+  breather breathing;
+  int waiting = 0; ///< How many coroutines are waiting.
+
+private:
+  void leave_loop() noexcept;
+  void shutdown() noexcept override;
+
+  os::unique_fd socket_;
+  std::unique_ptr<std::byte[]> buffer_; // for the bytes of one packet, which are decoded from there
+  std::optional<asio::posix::stream_descriptor> descriptor_;
+};
+
+} // namespace coproc::detail
