@@ -78,7 +78,7 @@ public:
     while (host_is_there_ || !children_.empty()) {
       reap();
       if (host_is_there_ && receive()) continue;
-      wait();
+      if (host_is_there_ || !children_.empty()) wait();
     }
   }
 

@@ -44,7 +44,8 @@ std::string demangled(const std::type_info* type) {
   return result;
 }
 
-/// Adds the exception that is being handled, and what caused it.
+} // namespace
+
 void describe_current(std::vector<remote_error::exception>& chain) {
   constexpr std::size_t most = 64; // a chain that never ends is somebody's joke
   try {
@@ -63,6 +64,8 @@ void describe_current(std::vector<remote_error::exception>& chain) {
     // A type of the user's own can have a cause, too, but only its type could tell.
   }
 }
+
+namespace {
 
 void send(int channel, call_kind kind, message& body) {
   // The host may be gone, or have dropped its handle; then nobody wants to know.

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <coproc/detail/process_core.hpp>
+#include <coproc/remote_error.hpp>
 
 #include "os/fd.hpp"
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace coproc::detail {
 
@@ -22,6 +24,9 @@ enum class at_end { flush_all, flush_standard };
 /// The same for what is already in memory, after a fork of the host.
 [[noreturn]] void run_forked(os::unique_fd channel, int parent, const std::string& name,
                              const std::function<void(message&)>& body) noexcept;
+
+/// Adds the exception that is being handled, and what caused it.
+void describe_current(std::vector<remote_error::exception>& chain);
 
 /// Dies with the holder of the other end of @p lifeline, which stays open for as long as the process lives.
 /// Ends the process if that can't be arranged.

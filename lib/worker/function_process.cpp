@@ -140,6 +140,9 @@ asio::awaitable<void> function_process::start(std::shared_ptr<function_process> 
     co_await start_by_fork(self);
     break;
   }
+  // The child alone has the descriptors now, and the memory is not needed any more.
+  self->call_.encoded = {};
+  self->call_.closure = nullptr;
 }
 
 asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function_process> self) {
