@@ -2,6 +2,7 @@
 """Checks the public headers: check.py MODE INCLUDE_DIR [NAME...] [-- COMPILER [OPTION...]]
 
 alone NAME     NAME compiles alone and twice over, and includes nothing but std, standalone Asio and coproc headers
+file NAME      the file NAME, which uses the headers, compiles
 listed NAME... these are all headers that there are
 cheap          coproc.hpp makes the compiler read less than asio.hpp does
 measure        prints what coproc.hpp costs to compile, beside parts of Asio (for people; nothing is checked)
@@ -67,6 +68,13 @@ def alone(include, names, command):
             complain(f"{name} makes the compiler read more of Boost than Boost.PFR:", *boost, read.stderr)
 
 
+def file(include, names, command):
+    for name in names:
+        compiled = subprocess.run([*command, f"-I{include}", "-fsyntax-only", name], capture_output=True, text=True)
+        if compiled.returncode:
+            complain(f"{name} does not compile:", compiled.stderr)
+
+
 def listed(include, names, _command):
     there = {str(path.relative_to(include / "coproc")) for path in include.rglob("*.hpp")}
     if there != set(names):
@@ -115,7 +123,7 @@ def measure(include, _names, command):
 def main():
     mode, include, rest = sys.argv[1], pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:]
     at = rest.index("--") if "--" in rest else len(rest)
-    {"alone": alone, "listed": listed, "cheap": cheap, "measure": measure}[mode](include, rest[:at], rest[at + 1:])
+    {"alone": alone, "file": file, "listed": listed, "cheap": cheap, "measure": measure}[mode](include, rest[:at], rest[at + 1:])
 
 
 main()
