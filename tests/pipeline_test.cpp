@@ -77,6 +77,28 @@ CO_TEST(errors_of_all_stages_come_stage_after_stage) {
   BOOST_TEST(result.err == "one two three");
 }
 
+CO_TEST(directory_is_that_of_all_stages_without_their_own) {
+  auto p = helper("cwd") | helper("cat", "cwd").cwd("/usr") | helper("cat", "cwd");
+  auto result = co_await coproc::run(std::move(p).cwd("/usr/lib").cwd("/"));
+  BOOST_TEST(result.out == "/\n/usr\n/\n");
+}
+
+CO_TEST(variables_are_those_of_all_stages_but_a_stage_has_the_last_word) {
+  auto p = helper("env=A", "env=B") | helper("cat", "env=A", "env=B").env("A", "own").unset_env("B");
+  auto result = co_await coproc::run(
+      (std::move(p).env("A", "0").env("A", "all").env("B", "b") | helper("cat", "env=A", "env=B").clear_env())
+          .unset_env("C"));
+  BOOST_TEST(result.out == "all\nb\nown\n(unset)\nall\nb\n");
+}
+
+BOOST_AUTO_TEST_CASE(options_of_all_stages_are_checked) {
+  coproc::pipeline p = command("a") | command("b");
+  BOOST_CHECK_THROW(p.cwd(""), std::invalid_argument);
+  BOOST_CHECK_THROW(p.env("", "x"), std::invalid_argument);
+  BOOST_CHECK_THROW(p.env("A=", "x"), std::invalid_argument);
+  BOOST_CHECK_THROW(p.unset_env(""), std::invalid_argument);
+}
+
 CO_TEST(status_is_that_of_the_last_stage_that_failed) {
   auto p = helper("exit=3") | helper("eof", "exit=4") | helper("eof");
   auto result = co_await coproc::run(std::move(p));

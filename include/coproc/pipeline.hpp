@@ -2,6 +2,7 @@
 
 #include <coproc/command.hpp>
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,6 +27,18 @@ public:
   friend pipeline operator|(command first, command second);
   friend pipeline operator|(pipeline stages, command next);
 
+  /// The working directory of every stage that sets none of its own.
+  pipeline& cwd(std::filesystem::path directory) &;
+  pipeline&& cwd(std::filesystem::path directory) && { return std::move(cwd(std::move(directory))); }
+  /// Sets one variable for every stage. What a stage itself says about that variable wins.
+  pipeline& env(std::string key, std::string value) &;
+  pipeline&& env(std::string key, std::string value) && {
+    return std::move(env(std::move(key), std::move(value)));
+  }
+  /// Removes one variable from every stage that does not set it.
+  pipeline& unset_env(std::string key) &;
+  pipeline&& unset_env(std::string key) && { return std::move(unset_env(std::move(key))); }
+
   /// For all of it, counted from the start; a stage's own timeout stops all, too.
   pipeline& timeout(duration) &;
   pipeline&& timeout(duration d) && { return std::move(timeout(d)); }
@@ -33,7 +46,7 @@ public:
   pipeline& check() &;
   pipeline&& check() && { return std::move(check()); }
 
-  /// @returns the stages, in order.
+  /// @returns the stages, in order, as they were given.
   const std::vector<command>& stages() const { return stages_; }
   /// @returns the stages as command::to_string(), with ` | ` between them.
   std::string to_string() const;
@@ -43,6 +56,8 @@ private:
   friend struct detail::access;
 
   std::vector<command> stages_;
+  std::filesystem::path cwd_;                                           // empty: the host's
+  std::vector<std::pair<std::string, std::optional<std::string>>> env_; // in order; no value: unset
   std::optional<duration> timeout_;
   bool check_ = false;
 };

@@ -62,6 +62,14 @@ struct access {
   static const std::shared_ptr<const std::string>& bytes_of(const stdio& s) { return s.bytes_; }
   static std::optional<duration> timeout_of(const pipeline& p) { return p.timeout_; }
   static bool check_of(const pipeline& p) { return p.check_; }
+  /// @returns one of its stages with what holds for all of them.
+  static command stage_of(const pipeline& p, std::size_t index) {
+    command stage = p.stages_[index];
+    command_spec& own = spec(stage);
+    if (own.cwd.empty()) own.cwd = p.cwd_.string();
+    own.env.insert(own.env.begin(), p.env_.begin(), p.env_.end());
+    return stage;
+  }
   static input_stream make(std::shared_ptr<input_state> state) { return input_stream(std::move(state)); }
   static output_stream make(std::shared_ptr<output_state> state) { return output_stream(std::move(state)); }
   static const std::shared_ptr<input_state>& state_of(const input_stream& s) { return s.state_; }

@@ -53,7 +53,7 @@ std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor&
   os::unique_fd from_previous;
   const std::size_t count = stages.stages().size();
   for (std::size_t i = 0; i != count; ++i) {
-    const command& stage = stages.stages()[i];
+    command stage = access::stage_of(stages, i);
     start_defaults here = defaults;
     os::pipe_ends to_next;
     if (i + 1 != count) {
@@ -63,7 +63,7 @@ std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor&
       here.pipe_out = to_next.write.get();
     }
     here.pipe_in = from_previous ? from_previous.get() : -1;
-    children.push_back(start(executor, stage, here));
+    children.push_back(start(executor, std::move(stage), here));
     from_previous = std::move(to_next.read);
   }
   return children;

@@ -37,6 +37,26 @@ pipeline operator|(pipeline stages, command next) {
   return stages;
 }
 
+// A command knows what is wrong with a value: it is tried on a copy.
+
+pipeline& pipeline::cwd(std::filesystem::path directory) & {
+  command(stages_.front()).cwd(directory);
+  cwd_ = std::move(directory);
+  return *this;
+}
+
+pipeline& pipeline::env(std::string key, std::string value) & {
+  command(stages_.front()).env(key, value);
+  env_.emplace_back(std::move(key), std::move(value));
+  return *this;
+}
+
+pipeline& pipeline::unset_env(std::string key) & {
+  command(stages_.front()).unset_env(key);
+  env_.emplace_back(std::move(key), std::nullopt);
+  return *this;
+}
+
 pipeline& pipeline::timeout(duration d) & {
   if (d < duration::zero()) throw std::invalid_argument("pipeline: the timeout is negative");
   timeout_ = d;
