@@ -56,6 +56,13 @@ public:
   /// read of it stays for the next read.
   asio::awaitable<std::optional<std::string>> read_line();
 
+  /// Reads up to a delimiter of one's own: `find -print0` ends names with '\0', a shell asks with "$ ".
+  /// @param delimiter of one byte or more; it is taken from the stream and left out of the result.
+  /// @returns as read_line(), max_line() included; what comes after the last delimiter is returned as it is.
+  /// @throws std::invalid_argument if @p delimiter is empty.
+  asio::awaitable<std::optional<std::string>> read_until(std::string delimiter);
+  asio::awaitable<std::optional<std::string>> read_until(char delimiter);
+
   /// Takes a line that is already in the buffer: never suspends, never makes a system call.
   /// Alternate it with read_line() to go through many short lines at the speed of memory.
   /// @returns the line, valid until the next read; nullopt if there is no whole one, or at the end. The last

@@ -47,12 +47,17 @@ public:
     return take_unusual_line(found != nullptr);
   }
   void limit_line(std::size_t bytes) { max_line_ = bytes; }
+  /// @throws std::system_error for a line that is longer than the limit.
+  void require_short(std::size_t line) const {
+    if (line > max_line_) refuse_line();
+  }
 
   /// Bytes leave the buffer by other ways than take_line().
   void forget_scan() noexcept { scanned_ = 0; }
 
 private:
   std::optional<std::string_view> take_unusual_line(bool whole);
+  [[noreturn]] void refuse_line() const;
   void note(const os::transfer& result) noexcept;
 
   std::size_t max_line_ = std::size_t(64) << 20;

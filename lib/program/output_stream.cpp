@@ -94,6 +94,33 @@ asio::awaitable<std::optional<std::string>> read_line(std::shared_ptr<output_sta
   co_return co_await read_line_slowly(std::move(state));
 }
 
+/// Without try_read_line's memory of what it has looked at: a cancelled one starts again.
+asio::awaitable<std::optional<std::string>> read_until(std::shared_ptr<output_state> state,
+                                                       std::string delimiter) {
+  stream_end::turn turn(*state, "read");
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  state->check_context(executor);
+  if (state->breathing.due()) co_await breathe(state);
+  state->forget_scan();
+  for (std::size_t searched = 0;;) {
+    const std::string_view here = state->buffer.view();
+    const std::size_t found = here.find(delimiter, searched);
+    const bool last = found == std::string_view::npos && state->at_end;
+    if (last && here.empty()) co_return std::nullopt;
+    const std::size_t length = std::min(found, here.size());
+    if (last || length != here.size()) {
+      state->require_short(length);
+      std::string result(here.substr(0, length));
+      state->buffer.consume(length + (last ? 0 : delimiter.size()));
+      co_return result;
+    }
+    // The delimiter may have begun.
+    searched = length - std::min(length, delimiter.size() - 1);
+    state->require_short(searched);
+    co_await fill(state, chunk);
+  }
+}
+
 asio::awaitable<std::string> read_all(std::shared_ptr<output_state> state) {
   stream_end::turn turn(*state, "read");
   asio::any_io_executor executor = co_await asio::this_coro::executor;
@@ -140,13 +167,17 @@ void output_state::note(const os::transfer& result) noexcept {
   }
 }
 
+void output_state::refuse_line() const {
+  os::throw_errno(EMSGSIZE,
+                  what() + ": a line is longer than max_line, " + std::to_string(max_line_) + " bytes");
+}
+
 /// One that is too long, if it is whole, or that has no '\n' yet.
 std::optional<std::string_view> output_state::take_unusual_line(bool whole) {
   const std::size_t size = buffer.size();
   if (whole || size > max_line_) {
     scanned_ = 0;
-    os::throw_errno(EMSGSIZE,
-                    what() + ": a line is longer than max_line, " + std::to_string(max_line_) + " bytes");
+    refuse_line();
   }
   scanned_ = size;
   if (!at_end || size == 0) return std::nullopt;
@@ -201,6 +232,15 @@ asio::awaitable<std::size_t> output_stream::read_some(asio::mutable_buffer buffe
 
 asio::awaitable<std::optional<std::string>> output_stream::read_line() {
   return detail::read_line(detail::require(state_));
+}
+
+asio::awaitable<std::optional<std::string>> output_stream::read_until(std::string delimiter) {
+  if (delimiter.empty()) throw std::invalid_argument("read_until: the delimiter is empty");
+  return detail::read_until(detail::require(state_), std::move(delimiter));
+}
+
+asio::awaitable<std::optional<std::string>> output_stream::read_until(char delimiter) {
+  return read_until(std::string(1, delimiter));
 }
 
 std::optional<std::string_view> output_stream::try_read_line() {

@@ -1,4 +1,4 @@
-// Lines from a child: read_line(), try_read_line(), max_line().
+// Lines from a child: read_line(), read_until(), try_read_line(), max_line().
 #include <coproc/output_stream.hpp>
 
 #include <coproc/spawn.hpp>
@@ -10,6 +10,7 @@
 
 #include <asio/buffer.hpp>
 
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -147,6 +148,83 @@ CO_TEST(alternating_both_ways_gives_every_line_once) {
   }
   BOOST_TEST(in_order);
   BOOST_TEST(seen == count);
+}
+
+CO_TEST(delimiter_is_whatever_one_says) {
+  auto c = co_await piped("cat");
+  co_await c.in().write("./a\0./b c\0\0last"s);
+  c.in().close();
+  for (const char* expected : {"./a", "./b c", "", "last"}) {
+    auto name = co_await c.out().read_until('\0');
+    BOOST_REQUIRE(name.has_value());
+    BOOST_TEST(*name == expected);
+  }
+  for (int i = 0; i != 2; ++i) {
+    auto name = co_await c.out().read_until('\0');
+    BOOST_TEST(!name.has_value());
+  }
+}
+
+CO_TEST(delimiter_of_several_bytes_may_come_in_pieces) {
+  auto c = co_await piped("cat");
+  co_await c.in().write("a-b--c-");
+  auto text = co_await c.out().read_until("--");
+  BOOST_TEST(text.value() == "a-b");
+  auto next = co_await beside(c.out().read_until("--"));
+  co_await breathe();
+  BOOST_TEST(!next.done());
+  co_await c.in().write("-rest\n");
+  text = co_await next.result();
+  BOOST_TEST(text.value() == "c");
+  text = co_await c.out().read_line(); // the forms mix
+  BOOST_TEST(text.value() == "rest");
+  c.in().close();
+  text = co_await c.out().read_until("--");
+  BOOST_TEST(!text.has_value());
+}
+
+CO_TEST(delimiter_that_does_not_come_ends_with_the_stream) {
+  auto c = co_await piped("out=no end: -");
+  auto text = co_await c.out().read_until("--");
+  BOOST_TEST(text.value() == "no end: -");
+  text = co_await c.out().read_until("--");
+  BOOST_TEST(!text.has_value());
+}
+
+CO_TEST(cancelled_read_until_leaves_its_bytes) {
+  auto c = co_await piped("cat");
+  co_await c.in().write("half");
+  auto read = co_await beside(c.out().read_until("!!"));
+  co_await breathe();
+  BOOST_TEST(!read.done());
+  read.cancel();
+  bool aborted = co_await read.aborted();
+  BOOST_TEST(aborted);
+  co_await c.in().write(" and half!!");
+  auto text = co_await c.out().read_until("!!");
+  BOOST_TEST(text.value() == "half and half");
+}
+
+CO_TEST(max_line_holds_for_any_delimiter) {
+  auto c = co_await piped("out=12345--123456--123456");
+  c.out().max_line(5);
+  auto text = co_await c.out().read_until("--");
+  BOOST_TEST(text.value() == "12345");
+  for (int i = 0; i != 2; ++i) {
+    auto e = co_await thrown_by<std::system_error>(c.out().read_until("--"));
+    BOOST_TEST((e.code() == std::errc::message_size));
+  }
+  c.out().max_line(6);
+  text = co_await c.out().read_until("--");
+  BOOST_TEST(text.value() == "123456");
+  c.out().max_line(5);
+  auto e = co_await thrown_by<std::system_error>(c.out().read_until("--"));
+  BOOST_TEST((e.code() == std::errc::message_size));
+}
+
+CO_TEST(empty_delimiter_is_refused) {
+  auto c = co_await piped("out=x");
+  BOOST_CHECK_THROW(c.out().read_until(""), std::invalid_argument);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
