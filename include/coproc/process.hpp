@@ -113,8 +113,8 @@ public:
   output_stream& err() { return core_.err(); }
 
 private:
-  static asio::awaitable<R> result_of(asio::awaitable<detail::message*> encoded) {
-    detail::message* result = co_await std::move(encoded);
+  static asio::awaitable<R> result_of(asio::awaitable<std::shared_ptr<detail::message>> encoded) {
+    std::shared_ptr<detail::message> result = co_await std::move(encoded);
     if constexpr (!std::is_void_v<R>) co_return wire::decode<R>(*result);
   }
 

@@ -70,6 +70,7 @@ incoming receive_message(int socket, os::blocking wait) {
   os::received got = os::receive_packet(socket, std::as_writable_bytes(std::span(&header, 1)),
                                         message_access::room(result.body), descriptors, os::blocking::no);
   result.error = got.error;
+  if (got.error == EMFILE && got.size >= sizeof header) result.kind = header.kind;
   if (got.error == 0) complete(result, header, got.size, inline_size, descriptors);
   return result;
 }

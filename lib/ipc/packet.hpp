@@ -27,7 +27,7 @@ int send_message(int socket, std::uint32_t kind, message& body, const std::vecto
                  os::blocking wait);
 
 struct incoming {
-  int error = 0;       ///< errno; EAGAIN: nothing is there.
+  int error = 0;       ///< errno; EAGAIN: nothing is there; EMFILE: it is here without its descriptors.
   bool closed = false; ///< The other end is gone.
   std::uint32_t kind = 0;
   message body;

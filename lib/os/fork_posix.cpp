@@ -1,6 +1,7 @@
 #include "os/fork.hpp"
 
 #include "os/fault.hpp"
+#include "os/host_fd.hpp"
 
 #include <cerrno>
 
@@ -17,7 +18,12 @@ launched fork_process() noexcept {
     errno = injected;
     return result;
   }
-  result.pid = ::fork();
+  {
+    fork_lock ends_stay_as_they_are;
+    result.pid = ::fork();
+  }
+  // Both do it: whoever comes first, a signal to the group finds it.
+  if (result.pid > 0) ::setpgid(result.pid, result.pid);
 #if defined(SYS_pidfd_open) && defined(COPROC_HAS_PIDFD)
   // Nobody but this process reaps it, so the id is its own.
   if (result.pid > 0)

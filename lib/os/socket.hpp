@@ -30,12 +30,17 @@ inline constexpr std::size_t max_descriptors = 253;
 
 struct received {
   std::size_t size = 0; ///< Bytes; 0 without an error: the sender is gone.
-  int error = 0;        ///< errno; EAGAIN: nothing is there; EMSGSIZE: it was longer than the room for it.
+  int error = 0;        ///< errno; EAGAIN: nothing is there; EMSGSIZE: it was longer than the room for it;
+                        ///< EMFILE: it is here, but for descriptors that this process had no room for.
 };
 
 /// Receives one packet into @p head and then @p body; its descriptors, close-on-exec, go to @p descriptors.
 received receive_packet(int socket, std::span<std::byte> head, std::span<std::byte> body,
                         std::vector<unique_fd>& descriptors, blocking wait);
+
+/// @returns whether this process has room for the descriptors of the packet that comes next, which stays
+/// there.
+bool has_room_for_descriptors(int socket) noexcept;
 
 /// @returns the size of the packet that comes next, which stays there.
 received next_packet_size(int socket, blocking wait) noexcept;

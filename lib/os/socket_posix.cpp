@@ -89,7 +89,7 @@ received receive_packet(int socket, std::span<std::byte> head, std::span<std::by
     for (std::size_t i = 0; i != count; ++i) descriptors.emplace_back(numbers[i]);
   }
   // MSG_CTRUNC: this process has no descriptor left for what was sent.
-  if (packet.msg_flags & MSG_CTRUNC) return {.size = 0, .error = EMFILE};
+  if (packet.msg_flags & MSG_CTRUNC) return {.size = static_cast<std::size_t>(size), .error = EMFILE};
   if (packet.msg_flags & MSG_TRUNC) return {.size = 0, .error = EMSGSIZE};
   return {.size = static_cast<std::size_t>(size)};
 }
@@ -101,6 +101,30 @@ received next_packet_size(int socket, blocking wait) noexcept {
   while (size < 0 && is_passing(errno));
   if (size < 0) return {.size = 0, .error = errno};
   return {.size = static_cast<std::size_t>(size)};
+}
+
+bool has_room_for_descriptors(int socket) noexcept {
+  std::byte any;
+  iovec part{&any, sizeof any};
+  alignas(cmsghdr) unsigned char control[CMSG_SPACE(sizeof(int) * max_descriptors)];
+  msghdr packet{};
+  packet.msg_iov = &part;
+  packet.msg_iovlen = 1;
+  packet.msg_control = control;
+  packet.msg_controllen = sizeof control;
+  ssize_t size;
+  do size = ::recvmsg(socket, &packet, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (size < 0 && is_passing(errno));
+  if (size < 0) return true; // nothing is there
+  for (cmsghdr* at = CMSG_FIRSTHDR(&packet); at; at = CMSG_NXTHDR(&packet, at)) {
+    if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS) continue;
+    for (std::size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= at->cmsg_len; ++i) {
+      int number;
+      std::memcpy(&number, CMSG_DATA(at) + i * sizeof number, sizeof number);
+      ::close(number);
+    }
+  }
+  return !(packet.msg_flags & MSG_CTRUNC);
 }
 
 void shut_down(int socket) noexcept { ::shutdown(socket, SHUT_RDWR); }

@@ -2,7 +2,7 @@
 
 #include "loop/context_service.hpp"
 #include "os/error.hpp"
-#include "os/fd.hpp"
+#include "os/host_fd.hpp"
 
 #include <asio/awaitable.hpp>
 #include <asio/posix/stream_descriptor.hpp>
@@ -50,7 +50,7 @@ public:
 
   /// Takes the descriptor out of the loop and hands it over.
   os::unique_fd release() noexcept {
-    os::unique_fd fd = std::move(fd_);
+    os::unique_fd fd = fd_.release();
     if (descriptor_ && descriptor_->is_open()) {
       try {
         descriptor_->release();
@@ -130,7 +130,7 @@ private:
   }
 
   std::string what_;
-  os::unique_fd fd_;
+  os::host_fd fd_;
   std::optional<asio::posix::stream_descriptor> descriptor_; // knows fd_ from the first wait on
   bool busy_ = false;
 };

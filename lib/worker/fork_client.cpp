@@ -12,8 +12,11 @@
 #include <coproc/bootstrap_error.hpp>
 #include <coproc/wire.hpp>
 
+#include <asio/execution/outstanding_work.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
+#include <asio/prefer.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -53,7 +56,9 @@ public:
   std::shared_ptr<fork_client> client(const asio::any_io_executor& executor) {
     std::lock_guard lock(mutex_);
     if (!client_) {
-      client_ = std::make_shared<fork_client>(without_strand(executor));
+      // Nor does it keep a loop running that a coroutine with an executor of its own does.
+      client_ = std::make_shared<fork_client>(
+          asio::prefer(without_strand(executor), asio::execution::outstanding_work.untracked));
     }
     return client_;
   }
@@ -121,14 +126,17 @@ void fork_client::shutdown() noexcept {
   {
     lock_type lock(mutex_);
     if (!executor_) return;
-    lose_server(lock);
     executor_ = {};
     orders.swap(orders_);
     queue.swap(queue_);
     for (auto& [id, child] : children_)
       if (child.on_end) graveyard_.push_back(std::exchange(child.on_end, nullptr));
+    waiting_ = 0;
+    close_socket();
+    std::erase_if(children_, [](const auto& child) { return !child.second.record; });
   }
-  // Dropping them, outside of the lock, destroys the coroutines that wait.
+  // Dropping them, outside of the lock, destroys the coroutines that wait. Completing them would do that as
+  // well, at once and here, where it is a strand that has ended already.
 }
 
 void fork_client::drop_graveyard() noexcept {
@@ -209,9 +217,20 @@ asio::awaitable<fork_outcome> fork_client::start(std::shared_ptr<fork_client> cl
     id = ++client->last_id_;
   }
   process.assign(id);
-  auto submit = [client, order = std::make_shared<fork_order>(std::move(order)),
-                 id](suspension<fork_outcome> waiter) { client->submit(*order, id, std::move(waiter)); };
-  fork_outcome outcome = co_await suspend<fork_outcome>(std::move(submit));
+  auto shared = std::make_shared<fork_order>(std::move(order));
+  fork_outcome outcome;
+  for (int attempt = 0;; ++attempt) {
+    auto submit = [client, shared, id](suspension<fork_outcome> waiter) {
+      client->submit(*shared, id, std::move(waiter));
+    };
+    outcome = co_await suspend<fork_outcome>(std::move(submit));
+    if (outcome.what != fork_outcome::kind::busy) break;
+    // More descriptors are under way than this user may have (unix(7)), and not by us alone.
+    if (outcome.error == ETOOMANYREFS && attempt == 1000)
+      os::throw_errno(outcome.error, "start " + shared->name + ": cannot ask the fork server");
+    asio::steady_timer moment(co_await asio::this_coro::executor, std::chrono::milliseconds(1));
+    co_await moment.async_wait(asio::use_awaitable);
+  }
   if (outcome.what == fork_outcome::kind::started && outcome.pid > 0)
     process.adopt(outcome.pid, std::move(outcome.pidfd));
   co_return std::move(outcome);
@@ -236,20 +255,28 @@ void fork_client::submit(fork_order& order, std::uint64_t id, suspension<fork_ou
   fork_outcome outcome;
   {
     lock_type lock(mutex_);
+    bool entered = false;
     try {
-      if (!unusable_ && !server_is_there(lock)) start_server(lock);
+      // The look at the server may be what shows that there can be none.
+      const bool is_there = server_is_there(lock);
+      if (!unusable_ && !is_there) start_server(lock);
       if (unusable_) {
         outcome.what = fork_outcome::kind::unusable;
-      } else if (send_order(lock, order, id)) {
+      } else {
         orders_.emplace(id, added);
-        children_.try_emplace(id);
+        entered = true;
         ++waiting_;
+        children_.try_emplace(id);
         watch(lock);
-        return;
+        outcome = send_order(lock, order, id);
+        if (outcome.what == fork_outcome::kind::started) return; // to be, when the server has answered
       }
     } catch (...) {
       failure = std::current_exception();
     }
+    // If the server was lost, that has completed it.
+    if (entered && !take_order(lock, id)) return;
+    forget_locked(lock, id);
   }
   if (failure)
     added->waiter.fail(failure);
@@ -257,28 +284,39 @@ void fork_client::submit(fork_order& order, std::uint64_t id, suspension<fork_ou
     added->waiter.complete(std::move(outcome));
 }
 
-/// @returns false if the server is gone.
-bool fork_client::send_order(lock_type& lock, fork_order& order, std::uint64_t id) {
+/// @returns the kind `started` if the order is on its way, and else why it is not.
+fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::uint64_t id) {
   order.request.id = id;
   order.request.new_environment = !sent_environment_ || !same_environment(*sent_environment_);
-  if (order.request.new_environment) order.request.environment = current_environment();
+  if (order.request.new_environment)
+    order.request.environment = current_environment();
+  else
+    order.request.environment.clear();
   message encoded;
   wire::encode(encoded, order.request);
   std::vector<int> descriptors{order.channel.get(), order.lifeline.get(), order.directory.get()};
   descriptors.insert(descriptors.end(), order.streams.begin(), order.streams.end());
-  const int error = send_message(socket_.get(), static_cast<std::uint32_t>(fork_kind::start), encoded,
-                                 descriptors, os::blocking::no);
+  fork_outcome outcome;
+  outcome.error = send_message(socket_.get(), static_cast<std::uint32_t>(fork_kind::start), encoded,
+                               descriptors, os::blocking::no);
+  if (outcome.error == EAGAIN || outcome.error == ETOOMANYREFS) {
+    outcome.what = fork_outcome::kind::busy;
+    return outcome;
+  }
   // From here on the child-to-be alone has them.
   order.channel.reset();
   order.lifeline.reset();
   order.directory.reset();
-  if (error == EPIPE) {
-    lose_server(lock);
-    return false;
+  if (outcome.error == EPIPE) {
+    outcome.what = fork_outcome::kind::server_gone;
+    drain(lock); // its last words, after which it is lost
+    return outcome;
   }
-  if (error != 0) os::throw_errno(error, "start " + order.name + ": cannot ask the fork server");
+  if (outcome.error != 0)
+    os::throw_errno(outcome.error, "start " + order.name + ": cannot ask the fork server");
   if (order.request.new_environment) sent_environment_ = std::move(order.request.environment);
-  return true;
+  outcome.what = fork_outcome::kind::started;
+  return outcome;
 }
 
 std::shared_ptr<fork_client::waiting<fork_outcome>> fork_client::take_order(lock_type&, std::uint64_t id) {
@@ -306,46 +344,61 @@ void fork_client::start_server(lock_type&) {
   require_init("the fork server");
   os::packet_pair ends = os::make_packet_pair("fork server: cannot create a channel");
   const std::string option = std::string(server_option) + std::to_string(ends.second.get());
-  os::unique_fd null_in = os::open_null(true, "fork server: cannot open /dev/null");
+  // The server has 0, 1 and 2 open, so that what it is sent for a child gets none of these numbers. stderr is
+  // for its own last words.
+  os::unique_fd null = os::open_null(true, "fork server: cannot open /dev/null");
   os::launch_plan plan;
   plan.program = "fork server";
   plan.candidates.push_back("/proc/self/exe");
   plan.argv = {identity().program.c_str(), option.c_str(), nullptr};
-  plan.redirects = {{null_in.get(), 0}, {1, 1}, {2, 2}};
+  plan.redirects = {{null.get(), 0}, {null.get(), 1}, {os::is_open(2) ? 2 : null.get(), 2}};
   plan.inherited = {ends.second.get()};
   plan.group = group_mode::own;
-  server_ = os::launch(plan);
+  // What can fail for the loop fails before the server is there.
+  asio::posix::stream_descriptor descriptor(executor_);
+  asio::error_code error;
+  descriptor.assign(ends.first.get(), error);
+  if (error) os::throw_errno(error.value(), "fork server: cannot watch it");
+  try {
+    server_ = os::launch(plan);
+  } catch (...) {
+    descriptor.release();
+    throw;
+  }
+  descriptor_.emplace(std::move(descriptor));
+  ++server_number_;
   socket_ = std::move(ends.first);
   sent_environment_.reset();
 }
 
-/// It is dead, or not wanted any more. Its children live on.
-void fork_client::lose_server(lock_type&) {
+void fork_client::close_socket() noexcept {
   if (descriptor_) {
     try {
       if (descriptor_->is_open()) descriptor_->release();
     } catch (...) {
     }
     descriptor_.reset();
+    watching_ = false;
   }
   if (socket_) os::shut_down(socket_.get());
   socket_.reset();
   if (server_.pid > 0) os::reap_later(std::exchange(server_, {}));
+}
+
+/// It is dead, or not wanted any more. Its children live on.
+void fork_client::lose_server(lock_type&) {
+  close_socket();
   for (auto& [id, order] : orders_) lost_orders_.push_back(std::move(order));
   waiting_ -= orders_.size();
   orders_.clear();
   // Whoever waits for a child finds out that it is on its own now.
   for (auto& [id, child] : children_) {
-    if (child.record || !executor_) continue;
-    if (child.on_end) {
-      --waiting_;
-      post(std::exchange(child.on_end, nullptr), false);
-    }
+    if (child.record || !child.on_end) continue;
+    --waiting_;
+    post(std::exchange(child.on_end, nullptr), false);
   }
-  if (executor_) {
-    std::erase_if(children_, [](const auto& child) { return !child.second.record; });
-    complete_lost_orders();
-  }
+  std::erase_if(children_, [](const auto& child) { return !child.second.record; });
+  complete_lost_orders();
 }
 
 void fork_client::watch(lock_type&) {
@@ -354,17 +407,14 @@ void fork_client::watch(lock_type&) {
     if (watching_ && descriptor_) descriptor_->cancel(ignored);
     return;
   }
-  if (watching_ || !socket_ || !executor_) return;
-  if (!descriptor_) {
-    descriptor_.emplace(executor_);
-    descriptor_->assign(socket_.get());
-  }
+  if (watching_ || !descriptor_) return;
   watching_ = true;
   descriptor_->async_wait(asio::posix::stream_descriptor::wait_read,
-                          [weak = weak_from_this()](const asio::error_code&) {
+                          [weak = weak_from_this(), server = server_number_](const asio::error_code&) {
                             auto client = weak.lock();
                             if (!client) return;
                             lock_type lock(client->mutex_);
+                            if (client->server_number_ != server) return; // lost, and another is there
                             client->watching_ = false;
                             client->drain(lock);
                             client->watch(lock);
@@ -377,8 +427,9 @@ void fork_client::drain(lock_type& lock) {
     incoming next;
     try {
       next = receive_message(socket_.get(), os::blocking::no);
-      if (next.error == EAGAIN || next.error == EMFILE || next.error == ENFILE) return;
-      if (next.error == 0 && !next.closed) {
+      if (next.error == EAGAIN) return;
+      // EMFILE: it came without its descriptor, for which this process has no room; one can do without.
+      if ((next.error == 0 && !next.closed) || (next.error == EMFILE && next.kind != 0)) {
         handle(lock, next.kind, next.body);
         continue;
       }
@@ -461,6 +512,7 @@ std::optional<os::exit_record> fork_client::look(std::uint64_t id) {
   auto at = children_.find(id);
   if (at != children_.end() && !at->second.record) {
     drain(lock);
+    watch(lock); // that may have been the last thing to wait for
     at = children_.find(id);
   }
   if (at == children_.end()) return std::nullopt;
@@ -547,19 +599,32 @@ os::presence forked_process::look() noexcept {
 }
 
 bool forked_process::pidfd_says_ended() const noexcept {
-  if (!pidfd_) return true; // nothing is known of it without its server
+  if (!pidfd_) {
+    // Its server is gone: an id that nobody has. It may be given away again, which takes its time.
+    return pid_ <= 0 || (::kill(pid_, 0) < 0 && errno == ESRCH);
+  }
   pollfd ended{pidfd_.get(), POLLIN, 0};
   return ::poll(&ended, 1, 0) == 1;
 }
 
 int forked_process::signal(int number) noexcept {
-  if (pidfd_) return os::signal_process(pid_, pidfd_.get(), number);
+  if (pidfd_) {
+    // Not ESRCH: that is what it says of a process that is not this one's to wait for, where signals by pidfd
+    // are not to be had.
+    const int error = os::signal_process(pid_, pidfd_.get(), number);
+    if (error != ESRCH || pidfd_says_ended()) return error;
+  }
   // Without a pidfd the server alone knows whether the id is still its child's.
   return client_->signal(id_, number, signal_target::process);
 }
 
 int forked_process::signal_group(int number) noexcept {
-  return client_->signal(id_, number, signal_target::group);
+  if (pidfd_) {
+    const int error = os::signal_group(pid_, pidfd_.get(), number); // since Linux 6.9
+    if (error != ESRCH) return error;
+  }
+  const int error = client_->signal(id_, number, signal_target::group);
+  return error == 0 ? 0 : signal(number); // without the server: it alone
 }
 
 void forked_process::ended() noexcept {

@@ -3,6 +3,7 @@
 #include "loop/context_service.hpp"
 #include "loop/suspension.hpp"
 #include "os/exit_watch.hpp"
+#include "os/host_fd.hpp"
 #include "os/launch.hpp"
 #include "os/reap.hpp"
 #include "program/started_process.hpp"
@@ -37,6 +38,7 @@ struct fork_outcome {
     missing_code, ///< The server does not have the code that the child was to run.
     unusable,     ///< The program can't have a fork server: its static initialisers start threads.
     server_gone,  ///< It died before it answered.
+    busy,         ///< It is behind with what it was sent, and was not asked.
   };
   kind what = kind::server_gone;
   int error = 0; ///< errno of the fork.
@@ -118,12 +120,13 @@ private:
   void leave() noexcept;
 
   void submit(fork_order& order, std::uint64_t id, suspension<fork_outcome> waiter);
-  bool send_order(lock_type& lock, fork_order& order, std::uint64_t id);
+  fork_outcome send_order(lock_type& lock, fork_order& order, std::uint64_t id);
   std::shared_ptr<waiting<fork_outcome>> take_order(lock_type& lock, std::uint64_t id);
   void complete_lost_orders();
 
   bool server_is_there(lock_type& lock);
   void start_server(lock_type& lock);
+  void close_socket() noexcept;
   void lose_server(lock_type& lock);
   void watch(lock_type& lock);
   void drain(lock_type& lock);
@@ -135,10 +138,11 @@ private:
 
   std::mutex mutex_;
   os::launched server_;
-  os::unique_fd socket_;
+  os::host_fd socket_;
   std::optional<asio::posix::stream_descriptor> descriptor_;
   bool unusable_ = false;
   bool watching_ = false;
+  std::uint64_t server_number_ = 0;
   std::uint64_t last_id_ = 0;
   std::size_t waiting_ = 0; // orders without an answer, and children whose end somebody waits for
   std::optional<std::vector<std::string>> sent_environment_;

@@ -98,33 +98,56 @@ private:
     while (!unsent_.empty()) {
       const int error =
           send_message(socket_.get(), unsent_.front().kind, unsent_.front().body, os::blocking::no);
-      if (error == EAGAIN || error == ETOOMANYREFS) return;
-      if (error != 0) host_is_there_ = false;
+      if (error == EAGAIN) return;
+      if (error == ETOOMANYREFS || error == ENOMEM || error == ENOBUFS) {
+        short_of_memory_ = true; // or of descriptors that may be under way: nothing tells when that is over
+        return;
+      }
+      if (error != 0) return leave_host();
       unsent_.pop_front();
     }
   }
 
+  /// The host is gone, or of no use any more.
+  void leave_host() noexcept {
+    host_is_there_ = false;
+    unsent_.clear();
+    socket_.reset();
+    // Nobody is to wait for the end of the host's stderr because of children that it has detached.
+    ::dup2(0, 2);
+  }
+
   void wait() {
-    const short for_socket = static_cast<short>(POLLIN | (unsent_.empty() ? 0 : POLLOUT));
+    const bool retry = std::exchange(short_of_memory_, false);
+    const short for_socket = static_cast<short>(POLLIN | (unsent_.empty() || retry ? 0 : POLLOUT));
     pollfd watched[2] = {{socket_.get(), for_socket, 0}, {host_pidfd_.get(), POLLIN, 0}};
     nfds_t count = host_is_there_ ? (host_pidfd_ ? 2 : 1) : 0;
-    int ready = ::ppoll(watched, count, nullptr, &undisturbed_);
+    const timespec moment{0, 10'000'000};
+    int ready = ::ppoll(watched, count, retry ? &moment : nullptr, &undisturbed_);
     // A copy of the host's socket may live on in a process that the host has forked.
-    if (ready > 0 && count == 2 && watched[1].revents != 0) host_is_there_ = false;
-    if (ready > 0 && host_is_there_) flush();
+    if (ready > 0 && count == 2 && watched[1].revents != 0) leave_host();
+    if (host_is_there_) flush();
   }
 
   /// @returns whether there was a request.
   bool receive() {
     incoming request = receive_message(socket_.get(), os::blocking::no);
-    if (request.error == EAGAIN || request.error == EMFILE || request.error == ENFILE) return false;
-    if (request.closed || request.error != 0) {
-      host_is_there_ = false;
+    if (request.error == EAGAIN) return false;
+    if (request.error == ENOMEM || request.error == ENOBUFS) {
+      short_of_memory_ = true;
+      return false;
+    }
+    const bool descriptors_lost = request.error == EMFILE;
+    if (request.closed || (request.error != 0 && !descriptors_lost)) {
+      leave_host();
       return false;
     }
     switch (static_cast<fork_kind>(request.kind)) {
     case fork_kind::start:
-      start(request.body);
+      if (descriptors_lost)
+        refuse(request.body, EMFILE);
+      else
+        start(request.body);
       break;
     case fork_kind::signal:
       signal(wire::decode<child_signal>(request.body));
@@ -133,6 +156,15 @@ private:
       break;
     }
     return true;
+  }
+
+  void refuse(message& body, int error) {
+    start_reply reply;
+    reply.id = wire::decode<start_request>(body).id;
+    reply.error = error;
+    message encoded;
+    wire::encode(encoded, reply);
+    send(fork_kind::started, std::move(encoded));
   }
 
   void start(message& body) {
@@ -158,6 +190,7 @@ private:
       if (pid < 0) {
         reply.error = injected ? injected : errno;
       } else {
+        ::setpgid(pid, pid); // as the child does: a signal to its group may come before it runs
         reply.pid = pid;
         children_.emplace(pid, request.id);
         if (os::unique_fd pidfd = open_pidfd(pid)) encoded.attach(pidfd.release());
@@ -200,6 +233,9 @@ private:
       siginfo_t info;
       info.si_pid = 0;
       if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) return;
+      // What the host wants to be sent to its group, before its id can be somebody else's.
+      while (host_is_there_ && receive()) {
+      }
       std::optional<os::exit_record> record = os::try_reap(info.si_pid, -1);
       auto at = children_.find(info.si_pid);
       if (!record || at == children_.end()) continue;
@@ -248,6 +284,7 @@ private:
   std::deque<outgoing> unsent_;
   sigset_t undisturbed_; // the signal mask without ours
   bool host_is_there_ = true;
+  bool short_of_memory_ = false;
 };
 
 } // namespace

@@ -20,6 +20,7 @@
 #include <coproc/process_died.hpp>
 #include <coproc/wire.hpp>
 
+#include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 
 #include <atomic>
@@ -27,6 +28,7 @@
 #include <cstdio>
 #include <iostream>
 #include <stdexcept>
+#include <system_error>
 
 #include <unistd.h>
 
@@ -52,8 +54,10 @@ std::string next_name() {
 
 /// The descriptors that tie a host and its child together.
 struct function_process::ends {
-  os::packet_pair channel; // first: the host's
-  os::lifeline lifeline;
+  os::host_fd channel;
+  os::host_fd lifeline;
+  os::unique_fd child_channel;
+  os::unique_fd child_lifeline;
 };
 
 function_process::function_process(process_options options, target_call call)
@@ -67,6 +71,7 @@ function_process::function_process(process_options options, target_call call)
 function_process::~function_process() { abandon(); }
 
 void function_process::abandon() noexcept {
+  abandoned_ = true;
   if (child_) child_->abandon();
   lifeline_.reset();
   channel_.reset();
@@ -85,10 +90,31 @@ std::string function_process::missing_code() const {
 }
 
 function_process::ends function_process::make_ends() const {
-  ends result;
-  result.channel = os::make_packet_pair((blame() + ": cannot create a channel").c_str());
-  result.lifeline = os::make_lifeline((blame() + ": cannot create a pipe").c_str());
-  return result;
+  os::packet_pair channel = os::make_packet_pair((blame() + ": cannot create a channel").c_str());
+  os::lifeline lifeline = os::make_lifeline((blame() + ": cannot create a pipe").c_str());
+  return {.channel = os::host_fd(std::move(channel.first)),
+          .lifeline = os::host_fd(std::move(lifeline.keep)),
+          .child_channel = std::move(channel.second),
+          .child_lifeline = std::move(lifeline.hold)};
+}
+
+/// Before anything is opened: what is not open would be found open, as something of the library's.
+void function_process::check_streams() const {
+  const char* const names[] = {"stdin", "stdout", "stderr"};
+  int number = 0;
+  for (const stdio* stream : {&in_, &out_, &err_}) {
+    if (access::kind_of(*stream) == access::kind::fd)
+      os::require_open(access::fd_of(*stream), blame() + ": cannot redirect " + names[number]);
+    ++number;
+  }
+}
+
+/// It runs.
+void function_process::started(std::shared_ptr<child_state> child, ends made) {
+  channel_ = std::move(made.channel);
+  lifeline_ = std::move(made.lifeline);
+  child_ = std::move(child);
+  if (child_->background_input) child_->background_input->feed_in_background();
 }
 
 /// It waits in the socket until the child reads it: the socket is empty, and large arguments go by memory.
@@ -129,6 +155,7 @@ asio::awaitable<void> function_process::start(std::shared_ptr<function_process> 
     ~starting() { flag = false; }
     bool& flag;
   } guard(self->starting_);
+  self->check_streams();
   switch (method) {
   case start_method::forkserver:
     co_await start_by_server(self);
@@ -152,7 +179,7 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
   for (int attempt = 0; attempt != 2; ++attempt) {
     fork_client::place place = co_await fork_client::enter(client);
     ends made = self->make_ends();
-    self->send_call(made.channel.first.get());
+    self->send_call(made.channel.get());
 
     child_streams streams(self->blame() + ": ");
     streams.set_up_in(self->in_);
@@ -170,8 +197,8 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
       order.streams.push_back(stream.source);
     }
     order.directory = os::open_working_directory(self->blame() + ": cannot open the working directory");
-    order.channel = std::move(made.channel.second);
-    order.lifeline = std::move(made.lifeline.hold);
+    order.channel = std::move(made.child_channel);
+    order.lifeline = std::move(made.child_lifeline);
 
     auto process = std::make_unique<forked_process>(client, executor);
     forked_process& forked = *process;
@@ -183,10 +210,7 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
     case fork_outcome::kind::started:
       if (outcome.error != 0) os::throw_errno(outcome.error, self->blame() + ": cannot fork");
       child->started();
-      self->channel_ = std::move(made.channel.first);
-      self->lifeline_ = std::move(made.lifeline.keep);
-      self->child_ = std::move(child);
-      if (self->child_->background_input) self->child_->background_input->feed_in_background();
+      self->started(std::move(child), std::move(made));
       co_return;
     case fork_outcome::kind::missing_code:
       throw bootstrap_error(self->missing_code());
@@ -194,6 +218,7 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
       co_await start_by_spawn(self);
       co_return;
     case fork_outcome::kind::server_gone:
+    case fork_outcome::kind::busy:
       break;
     }
   }
@@ -218,15 +243,15 @@ asio::awaitable<incoming> first_message(std::shared_ptr<stream_end> channel) {
 asio::awaitable<void> function_process::start_by_spawn(std::shared_ptr<function_process> self) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   ends made = self->make_ends();
-  self->send_call(made.channel.first.get());
+  self->send_call(made.channel.get());
 
   command program(identity().program.empty() ? std::string("/proc/self/exe") : identity().program);
   command_spec& spec = access::spec(program);
   spec.executable = "/proc/self/exe"; // the very file, whatever has become of its name
-  spec.arguments = {std::string(child_option) + std::to_string(made.channel.second.get()) + ',' +
-                        std::to_string(made.lifeline.hold.get()),
+  spec.arguments = {std::string(child_option) + std::to_string(made.child_channel.get()) + ',' +
+                        std::to_string(made.child_lifeline.get()),
                     self->name_};
-  spec.inherited = {made.channel.second.get(), made.lifeline.hold.get()};
+  spec.inherited = {made.child_channel.get(), made.child_lifeline.get()};
   spec.group = group_mode::own;
   start_defaults defaults{.in = self->in_, .out = self->out_, .err = self->err_, .timeout = std::nullopt};
   std::shared_ptr<child_state> child;
@@ -235,10 +260,10 @@ asio::awaitable<void> function_process::start_by_spawn(std::shared_ptr<function_
   } catch (const std::system_error& error) {
     throw std::system_error(error.code(), self->blame() + ": cannot execute the program again");
   }
-  made.channel.second.reset();
-  made.lifeline.hold.reset();
+  made.child_channel.reset();
+  made.child_lifeline.reset();
 
-  auto channel = std::make_shared<stream_end>(executor, std::move(made.channel.first), self->blame());
+  auto channel = std::make_shared<stream_end>(executor, made.channel.release(), self->blame());
   incoming first = co_await first_message(channel);
   if (first.error != 0) os::throw_errno(first.error, self->blame() + ": cannot receive");
   const auto kind = static_cast<call_kind>(first.kind);
@@ -249,10 +274,8 @@ asio::awaitable<void> function_process::start_by_spawn(std::shared_ptr<function_
         " before it came to coproc::init(argc, argv), which has to be the first statement of main()");
   }
   if (kind == call_kind::missing) throw bootstrap_error(self->missing_code());
-  self->channel_ = channel->release();
-  self->lifeline_ = std::move(made.lifeline.keep);
-  self->child_ = std::move(child);
-  if (self->child_->background_input) self->child_->background_input->feed_in_background();
+  made.channel = channel->release();
+  self->started(std::move(child), std::move(made));
 }
 
 asio::awaitable<void> function_process::start_by_fork(std::shared_ptr<function_process> self) {
@@ -277,20 +300,21 @@ asio::awaitable<void> function_process::start_by_fork(std::shared_ptr<function_p
   os::launched launched = os::fork_process();
   if (launched.pid == 0) {
     os::begin_forked_child(streams.plan());
-    context.notify_fork(asio::execution_context::fork_child);
-    made.lifeline.keep.reset();
-    made.channel.first.reset();
-    hold_lifeline(std::move(made.lifeline.hold));
-    run_forked(std::move(made.channel.second), host, self->name_, self->body());
+    try {
+      context.notify_fork(asio::execution_context::fork_child);
+    } catch (...) {
+      // The loop is the host's no longer, and that is what matters: nobody runs it here.
+    }
+    os::close_host_ends();
+    hold_lifeline(std::move(made.child_lifeline));
+    run_forked(std::move(made.child_channel), host, self->name_, self->body());
   }
+  const int error = errno;
   context.notify_fork(asio::execution_context::fork_parent);
-  if (launched.pid < 0) os::throw_errno(errno, self->blame() + ": cannot fork");
+  if (launched.pid < 0) os::throw_errno(error, self->blame() + ": cannot fork");
   forked.adopt(std::move(launched));
   child->started();
-  self->channel_ = std::move(made.channel.first);
-  self->lifeline_ = std::move(made.lifeline.keep);
-  self->child_ = std::move(child);
-  if (self->child_->background_input) self->child_->background_input->feed_in_background();
+  self->started(std::move(child), std::move(made));
 }
 
 /// What a fork of the host is to run: the callable, or the target with the arguments that are in memory.
@@ -313,9 +337,13 @@ asio::awaitable<bool> function_process::join(std::shared_ptr<function_process> s
 /// The child is gone, so all that it has said is in the socket.
 void function_process::read_outcome() {
   if (outcome_ != outcome::unread) return;
+  const auto fail = [this](int error) {
+    os::throw_errno(error, "process '" + name_ + "': cannot receive the result");
+  };
+  if (!os::has_room_for_descriptors(channel_.get())) fail(EMFILE); // later there may be
   incoming last = receive_message(channel_.get(), os::blocking::no);
-  if (last.error == EMFILE || last.error == ENFILE || last.error == ENOMEM)
-    os::throw_errno(last.error, "process '" + name_ + "': cannot receive the result");
+  if (last.error == EMFILE || last.error == ENFILE || last.error == ENOMEM || last.error == ENOBUFS)
+    fail(last.error);
   outcome_ = outcome::none;
   if (last.error == 0 && !last.closed) {
     if (last.kind == static_cast<std::uint32_t>(call_kind::result)) {
@@ -329,14 +357,16 @@ void function_process::read_outcome() {
   channel_.reset();
 }
 
-asio::awaitable<message*> function_process::result(std::shared_ptr<function_process> self) {
+asio::awaitable<std::shared_ptr<message>> function_process::result(std::shared_ptr<function_process> self) {
   (void)self->child();
   std::optional<exit_status> end = co_await wait_for_exit(self->child_, std::nullopt);
+  // The handle went after the end had come, and before this coroutine was told.
+  if (self->abandoned_) throw std::system_error(asio::error::operation_aborted);
   self->read_outcome();
   if (self->outcome_ == outcome::exception)
     throw remote_error(self->chain_, self->call_.function, self->child_->pid());
   if (self->outcome_ != outcome::value) throw process_died(self->name_, *end);
-  co_return &self->result_;
+  co_return std::shared_ptr<message>(self, &self->result_); // the handle may go before it is decoded
 }
 
 void function_process::detach() {

@@ -3,7 +3,7 @@
 #include <coproc/detail/process_core.hpp>
 #include <coproc/remote_error.hpp>
 
-#include "os/fd.hpp"
+#include "os/host_fd.hpp"
 #include "os/liveness.hpp"
 #include "program/child_state.hpp"
 #include "worker/fork_client.hpp"
@@ -23,7 +23,7 @@ public:
 
   static asio::awaitable<void> start(std::shared_ptr<function_process> self);
   static asio::awaitable<bool> join(std::shared_ptr<function_process> self, std::optional<duration> limit);
-  static asio::awaitable<message*> result(std::shared_ptr<function_process> self);
+  static asio::awaitable<std::shared_ptr<message>> result(std::shared_ptr<function_process> self);
 
   const std::string& name() const noexcept { return name_; }
   /// @throws std::logic_error before the start.
@@ -42,9 +42,11 @@ private:
 
   ends make_ends() const;
   void send_call(int channel);
+  void check_streams() const;
   std::string blame() const { return "start '" + name_ + "'"; }
   std::string missing_code() const;
   std::function<void(message&)> body();
+  void started(std::shared_ptr<child_state> child, ends made);
   void read_outcome();
 
   std::string name_;
@@ -54,8 +56,9 @@ private:
 
   bool starting_ = false;
   std::shared_ptr<child_state> child_;
-  os::unique_fd channel_;
-  os::unique_fd lifeline_;
+  bool abandoned_ = false;
+  os::host_fd channel_;
+  os::host_fd lifeline_;
 
   enum class outcome { unread, none, value, exception };
   outcome outcome_ = outcome::unread;

@@ -85,7 +85,7 @@ asio::awaitable<bool> process_core::join(duration limit) {
   return function_process::join(state_, limit);
 }
 
-asio::awaitable<message*> process_core::result() {
+asio::awaitable<std::shared_ptr<message>> process_core::result() {
   require(state_);
   return function_process::result(state_);
 }

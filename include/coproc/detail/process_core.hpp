@@ -55,8 +55,8 @@ public:
   asio::awaitable<void> start();
   asio::awaitable<void> join();
   asio::awaitable<bool> join(duration limit);
-  /// @returns the encoded result, which belongs to the process. @throws remote_error, process_died.
-  asio::awaitable<message*> result();
+  /// @returns the encoded result, which all that ask for it share. @throws remote_error, process_died.
+  asio::awaitable<std::shared_ptr<message>> result();
 
   bool is_alive() const;
   int pid() const;

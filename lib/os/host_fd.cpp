@@ -1,0 +1,51 @@
+#include "os/host_fd.hpp"
+
+#include <mutex>
+
+namespace coproc::os {
+
+namespace {
+
+struct host_ends {
+  std::mutex mutex;
+  host_fd* first = nullptr;
+};
+
+host_ends& all() noexcept {
+  // Never destroyed: descriptors can be closed as late as in static destructors.
+  static host_ends& ends = *new host_ends;
+  return ends;
+}
+
+} // namespace
+
+void host_fd::enlist() noexcept {
+  if (!fd_) return;
+  std::lock_guard lock(all().mutex);
+  previous_ = nullptr;
+  next_ = all().first;
+  if (next_) next_->previous_ = this;
+  all().first = this;
+}
+
+void host_fd::strike_off() noexcept {
+  if (!fd_) return;
+  std::lock_guard lock(all().mutex);
+  (previous_ ? previous_->next_ : all().first) = next_;
+  if (next_) next_->previous_ = previous_;
+}
+
+fork_lock::fork_lock() noexcept { all().mutex.lock(); }
+
+fork_lock::~fork_lock() { all().mutex.unlock(); }
+
+void close_host_ends() noexcept {
+  for (host_fd* one = std::exchange(all().first, nullptr); one;) {
+    host_fd* next = std::exchange(one->next_, nullptr);
+    one->previous_ = nullptr;
+    one->fd_.reset();
+    one = next;
+  }
+}
+
+} // namespace coproc::os

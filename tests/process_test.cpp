@@ -1,0 +1,586 @@
+#include <coproc/process.hpp>
+
+#include <coproc/this_process.hpp>
+
+#include "support/expect.hpp"
+#include "support/method_test.hpp"
+#include "support/pending.hpp"
+#include "support/process_info.hpp"
+
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <signal.h>
+#include <unistd.h>
+
+using namespace coproc::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(process)
+
+using coproc::exit_status;
+using coproc::fork_target;
+using coproc::process;
+using coproc::process_options;
+using coproc::start_method;
+using coproc::stdio;
+using coproc::target;
+using coproc::this_process;
+
+// Targets.
+
+void nothing() {}
+
+void say(const char* text) {
+  if (::write(1, text, std::char_traits<char>::length(text)) < 0) ::_exit(123);
+}
+
+void pause_for_ever() {
+  say("ready\n");
+  for (;;) ::pause();
+}
+
+/// Ends when its stdin does.
+int end_with_input() {
+  say("ready\n");
+  char c;
+  while (::read(0, &c, 1) > 0) {
+  }
+  return 7;
+}
+
+int add(int a, const std::string& b) { return a + static_cast<int>(b.size()); }
+
+struct settings {
+  int width = 80;
+  std::string title;
+  std::vector<double> weights;
+};
+
+double weigh(settings s) {
+  return s.width + static_cast<double>(s.title.size()) +
+         std::accumulate(s.weights.begin(), s.weights.end(), 0.0);
+}
+
+settings widen(settings s) {
+  s.width *= 2;
+  return s;
+}
+
+asio::awaitable<int> slowly(int n) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (int i = 0; i != 3; ++i) {
+    timer.expires_after(1ms);
+    co_await timer.async_wait(asio::use_awaitable);
+    ++n;
+  }
+  co_return n;
+}
+
+asio::awaitable<void> slowly_nothing() { co_await slowly(0); }
+
+struct calculator {
+  static int square(int n) { return n * n; }
+};
+
+template <class T>
+T twice(T value) {
+  return value + value;
+}
+
+int overloaded(int) { return 1; }
+int overloaded(const std::string&) { return 2; }
+
+std::size_t by_reference(const std::vector<int>& a, std::vector<int>&& b) { return a.size() * 10 + b.size(); }
+int without_exceptions(int n) noexcept { return n + 1; }
+
+std::unique_ptr<int> increment(std::unique_ptr<int> n) { return std::make_unique<int>(*n + 1); }
+
+std::size_t size_of(std::string text) { return text.size(); }
+std::string text_of(std::size_t size) { return std::string(size, 'x'); }
+std::vector<int> same(std::vector<int> v) { return v; }
+
+struct empty {};
+empty same_empty(empty e) { return e; }
+
+int global = 1;
+int change_global(int value) { return std::exchange(global, value); }
+
+int own_id() { return ::getpid(); }
+
+// What comes back.
+
+METHOD_TEST(start_and_join) {
+  process p{by(method), target<nothing>};
+  co_await p.start();
+  co_await p.join();
+  BOOST_TEST((p.status() == exit_status::exited(0)));
+  co_await p.result();
+}
+
+METHOD_TEST(result_comes_back) {
+  process p{by(method), target<add>, 3, "abc"};
+  co_await p.start();
+  int sum = co_await p.result();
+  BOOST_TEST(sum == 6);
+  BOOST_TEST(p.exitcode().value() == 0);
+}
+
+METHOD_TEST_ONCE(result_can_be_asked_for_again_and_after_join) {
+  process p{by(method), target<add>, 3, "abc"};
+  co_await p.start();
+  co_await p.join();
+  for (int i = 0; i != 2; ++i) {
+    int sum = co_await p.result();
+    BOOST_TEST(sum == 6);
+  }
+  co_await p.join();
+}
+
+METHOD_TEST_ONCE(result_for_several_at_once) {
+  process p{by(method).in(stdio::pipe()), target<end_with_input>};
+  co_await p.start();
+  auto first = co_await beside(p.result());
+  auto second = co_await beside(p.result());
+  auto third = co_await beside(p.join());
+  co_await breathe();
+  BOOST_TEST(!first.done());
+  p.in().close();
+  int one = co_await first.result();
+  int two = co_await second.result();
+  co_await third.result();
+  BOOST_TEST(one == 7);
+  BOOST_TEST(two == 7);
+}
+
+METHOD_TEST_ONCE(structs_cross) {
+  settings mine{.title = "ab", .weights = {1.5, 2.5}};
+  process p{by(method), target<weigh>, mine};
+  co_await p.start();
+  double sum = co_await p.result();
+  BOOST_TEST(sum == 86);
+  process q{by(method), target<widen>, std::move(mine)};
+  co_await q.start();
+  settings wide = co_await q.result();
+  BOOST_TEST(wide.width == 160);
+  BOOST_TEST(wide.title == "ab");
+  BOOST_TEST(wide.weights.size() == 2u);
+}
+
+METHOD_TEST_ONCE(coroutine_runs_to_its_end) {
+  process p{by(method), target<slowly>, 4};
+  co_await p.start();
+  int n = co_await p.result();
+  BOOST_TEST(n == 7);
+  process q{by(method), target<slowly_nothing>};
+  co_await q.start();
+  co_await q.result();
+}
+
+METHOD_TEST_ONCE(every_kind_of_function_is_a_target) {
+  process member{by(method), target<calculator::square>, 5};
+  co_await member.start();
+  int result = co_await member.result();
+  BOOST_TEST(result == 25);
+
+  process instance{by(method), target<twice<std::string>>, "ab"};
+  co_await instance.start();
+  std::string text = co_await instance.result();
+  BOOST_TEST(text == "abab");
+
+  process first{by(method), target<static_cast<int (*)(int)>(overloaded)>, 1};
+  process second{by(method), target<static_cast<int (*)(const std::string&)>(overloaded)>, "x"};
+  co_await first.start();
+  co_await second.start();
+  result = co_await first.result();
+  BOOST_TEST(result == 1);
+  result = co_await second.result();
+  BOOST_TEST(result == 2);
+
+  process lambda{by(method), target<[](int a, int b) { return a - b; }>, 5, 3};
+  co_await lambda.start();
+  result = co_await lambda.result();
+  BOOST_TEST(result == 2);
+
+  process quiet{by(method), target<without_exceptions>, 1};
+  co_await quiet.start();
+  result = co_await quiet.result();
+  BOOST_TEST(result == 2);
+}
+
+METHOD_TEST_ONCE(parameters_by_reference_get_their_own) {
+  std::vector<int> a(3), b(4);
+  process p{by(method), target<by_reference>, a, std::move(b)};
+  co_await p.start();
+  std::size_t sizes = co_await p.result();
+  BOOST_TEST(sizes == 34u);
+  BOOST_TEST(a.size() == 3u);
+}
+
+METHOD_TEST_ONCE(move_only_things_cross) {
+  process p{by(method), target<increment>, std::make_unique<int>(41)};
+  co_await p.start();
+  std::unique_ptr<int> n = co_await p.result();
+  BOOST_REQUIRE(n);
+  BOOST_TEST(*n == 42);
+  n = co_await p.result();
+  BOOST_TEST(*n == 42);
+}
+
+METHOD_TEST_ONCE(arguments_are_encoded_when_the_object_is_made) {
+  std::vector<int> v{1, 2, 3};
+  process p{by(method), target<same>, v};
+  v.clear();
+  co_await p.start();
+  std::vector<int> back = co_await p.result();
+  BOOST_TEST(back.size() == 3u);
+}
+
+METHOD_TEST_ONCE(nothing_and_64_mebibytes_cross) {
+  const std::size_t large = std::size_t(64) << 20;
+  for (std::size_t size : {std::size_t(0), std::size_t(1), std::size_t(65536), std::size_t(65537), large}) {
+    process there{by(method), target<size_of>, std::string(size, 'x')};
+    co_await there.start();
+    std::size_t seen = co_await there.result();
+    BOOST_TEST(seen == size);
+    process back{by(method), target<text_of>, size};
+    co_await back.start();
+    std::string text = co_await back.result();
+    BOOST_TEST(text.size() == size);
+    if (size != 0) BOOST_TEST(text.back() == 'x');
+  }
+  process e{by(method), target<same_empty>, empty()};
+  co_await e.start();
+  co_await e.result();
+}
+
+METHOD_TEST_ONCE(memory_is_not_shared) {
+  global = 5;
+  process p{by(method), target<change_global>, 9};
+  co_await p.start();
+  int seen = co_await p.result();
+  BOOST_TEST(global == 5);
+  BOOST_TEST(seen == (method == start_method::fork ? 5 : 1),
+             "a fork has the parent's memory, others begin anew");
+}
+
+// A fork of the host.
+
+CO_TEST(fork_takes_captures) {
+  std::string text = "captured";
+  process p{fork_target, [text] { return text + " text"; }};
+  co_await p.start();
+  std::string back = co_await p.result();
+  BOOST_TEST(back == "captured text");
+}
+
+CO_TEST_ONCE(fork_takes_what_can_only_be_moved) {
+  auto n = std::make_unique<int>(4);
+  process p{process_options().name("forked"), fork_target, [n = std::move(n)]() mutable { return ++*n; }};
+  BOOST_TEST(p.name() == "forked");
+  co_await p.start();
+  int back = co_await p.result();
+  BOOST_TEST(back == 5);
+}
+
+asio::awaitable<int> slowly_from(int n) { return slowly(n); }
+
+CO_TEST_ONCE(fork_takes_a_coroutine) {
+  int n = 10;
+  process p{fork_target, [n] { return slowly_from(n); }};
+  co_await p.start();
+  int back = co_await p.result();
+  BOOST_TEST(back == 13);
+}
+
+CO_TEST_ONCE(fork_target_forks_whatever_else_was_chosen) {
+  process p{by(start_method::spawn), fork_target, [] { return 3; }};
+  co_await p.start();
+  int back = co_await p.result();
+  BOOST_TEST(back == 3);
+}
+
+// Its life.
+
+METHOD_TEST_ONCE(before_the_start_there_is_nothing_to_ask) {
+  process p{by(method), target<nothing>};
+  BOOST_TEST(!p.is_alive());
+  BOOST_TEST(!p.status());
+  BOOST_TEST(!p.exitcode());
+  BOOST_CHECK_THROW(p.pid(), std::logic_error);
+  BOOST_CHECK_THROW(p.terminate(), std::logic_error);
+  BOOST_CHECK_THROW(p.kill(), std::logic_error);
+  BOOST_CHECK_THROW(p.detach(), std::logic_error);
+  BOOST_CHECK_THROW(p.out(), std::logic_error);
+  co_await thrown_by<std::logic_error>([&] { return p.join(); });
+  co_await thrown_by<std::logic_error>([&] { return p.join(1s); });
+  co_await thrown_by<std::logic_error>([&] { return p.result(); });
+}
+
+METHOD_TEST_ONCE(second_start_is_an_error) {
+  process p{by(method), target<nothing>};
+  auto first = co_await beside(p.start());
+  co_await thrown_by<std::logic_error>([&] { return p.start(); });
+  co_await first.result();
+  co_await thrown_by<std::logic_error>([&] { return p.start(); });
+  co_await p.join();
+  co_await thrown_by<std::logic_error>([&] { return p.start(); });
+}
+
+METHOD_TEST(join_with_a_limit_says_whether_it_ended) {
+  process p{by(method).in(stdio::pipe()).out(stdio::pipe()), target<end_with_input>};
+  co_await p.start();
+  co_await p.out().read_line();
+  bool ended = co_await p.join(0s);
+  BOOST_TEST(!ended);
+  ended = co_await p.join(5ms);
+  BOOST_TEST(!ended);
+  BOOST_TEST(p.is_alive());
+  BOOST_TEST(!p.status());
+  BOOST_TEST(!p.exitcode());
+  p.in().close();
+  ended = co_await p.join(1h);
+  BOOST_TEST(ended);
+  BOOST_TEST(!p.is_alive());
+  BOOST_TEST(p.exitcode().value() == 0);
+  ended = co_await p.join(0s);
+  BOOST_TEST(ended);
+}
+
+METHOD_TEST_ONCE(terminate_and_kill_are_told_apart) {
+  process p{by(method).out(stdio::pipe()), target<pause_for_ever>};
+  co_await p.start();
+  co_await p.out().read_line();
+  p.terminate();
+  co_await p.join();
+  BOOST_TEST(p.exitcode().value() == -SIGTERM);
+  p.terminate(); // harmless
+  p.kill();
+  process q{by(method), target<pause_for_ever>};
+  co_await q.start();
+  q.kill();
+  co_await q.join();
+  BOOST_TEST(q.exitcode().value() == -SIGKILL);
+}
+
+METHOD_TEST_ONCE(end_is_seen_without_a_wait) {
+  process p{by(method), target<nothing>};
+  co_await p.start();
+  while (p.is_alive()) co_await breathe();
+  BOOST_TEST(p.exitcode().value() == 0);
+  co_await p.result();
+}
+
+METHOD_TEST_ONCE(id_is_that_of_the_child_also_after_its_end) {
+  process p{by(method), target<own_id>};
+  co_await p.start();
+  const int pid = p.pid();
+  BOOST_TEST(pid > 0);
+  int own = co_await p.result();
+  BOOST_TEST(own == pid);
+  BOOST_TEST(p.pid() == pid);
+}
+
+METHOD_TEST(cancelled_join_leaves_the_child) {
+  process p{by(method).in(stdio::pipe()), target<end_with_input>};
+  co_await p.start();
+  auto join = co_await beside(p.join());
+  auto result = co_await beside(p.result());
+  co_await breathe();
+  join.cancel();
+  result.cancel();
+  bool aborted = co_await join.aborted();
+  BOOST_TEST(aborted);
+  aborted = co_await result.aborted();
+  BOOST_TEST(aborted);
+  BOOST_TEST(p.is_alive());
+  p.in().close();
+  int back = co_await p.result();
+  BOOST_TEST(back == 7);
+}
+
+METHOD_TEST_ONCE(destructor_kills) {
+  int pid = 0;
+  {
+    process p{by(method).out(stdio::pipe()), target<pause_for_ever>};
+    co_await p.start();
+    co_await p.out().read_line();
+    pid = p.pid();
+  }
+  co_await end_of(pid);
+}
+
+/// Says the id of a child of its own, in its group, and waits for ever.
+void pause_with_a_child() {
+  const int child = ::fork();
+  if (child == 0)
+    for (;;) ::pause();
+  say((std::to_string(child) + "\n").c_str());
+  for (;;) ::pause();
+}
+
+METHOD_TEST_ONCE(destructor_kills_the_group) {
+  for (int i = 0; i != 5; ++i) {
+    int grandchild = 0;
+    {
+      process p{by(method).out(stdio::pipe()), target<pause_with_a_child>};
+      co_await p.start();
+      auto line = co_await p.out().read_line();
+      grandchild = std::stoi(line.value());
+    }
+    killed_at_end cleanup(grandchild);
+    co_await end_of(grandchild);
+  }
+}
+
+METHOD_TEST_ONCE(destructor_completes_those_that_wait) {
+  std::optional<process<void>> p;
+  p.emplace(by(method), target<pause_for_ever>);
+  co_await p->start();
+  auto join = co_await beside(p->join());
+  auto result = co_await beside(p->result());
+  co_await breathe();
+  p.reset();
+  bool aborted = co_await join.aborted();
+  BOOST_TEST(aborted);
+  aborted = co_await result.aborted();
+  BOOST_TEST(aborted);
+}
+
+METHOD_TEST_ONCE(detached_child_outlives_its_handle) {
+  int pid = 0;
+  {
+    process p{by(method).out(stdio::pipe()), target<pause_for_ever>};
+    co_await p.start();
+    co_await p.out().read_line();
+    auto join = co_await beside(p.join());
+    co_await breathe();
+    p.detach();
+    p.detach(); // once is enough
+    bool aborted = co_await join.aborted();
+    BOOST_TEST(aborted);
+    pid = p.pid();
+    co_await thrown_by<std::logic_error>([&] { return p.join(); });
+    co_await thrown_by<std::logic_error>([&] { return p.result(); });
+  }
+  killed_at_end cleanup(pid);
+  for (int i = 0; i != 20; ++i) co_await breathe();
+  BOOST_TEST(alive(pid));
+  ::kill(pid, SIGKILL);
+  co_await end_of(pid);
+}
+
+METHOD_TEST_ONCE(move_keeps_the_child_and_those_that_wait) {
+  process p{by(method).in(stdio::pipe()), target<end_with_input>};
+  co_await p.start();
+  auto result = co_await beside(p.result());
+  co_await breathe();
+  process q = std::move(p);
+  BOOST_CHECK_THROW(p.pid(), std::logic_error);
+  BOOST_TEST(q.is_alive());
+  q.in().close();
+  int back = co_await result.result();
+  BOOST_TEST(back == 7);
+  process other{by(method).out(stdio::pipe()), target<end_with_input>};
+  co_await other.start();
+  const int pid = other.pid();
+  other = std::move(q); // kills what was there
+  co_await end_of(pid);
+  back = co_await other.result();
+  BOOST_TEST(back == 7);
+}
+
+CO_TEST_ONCE(unstarted_object_costs_nothing) {
+  process p{target<add>, 1, "b"};
+  process q = std::move(p);
+  auto never = q.start();
+  co_return;
+}
+
+// Names.
+
+std::string own_name() { return this_process::name(); }
+
+METHOD_TEST_ONCE(name_is_as_chosen_or_counts_objects) {
+  process p{by(method).name("worker one"), target<own_name>};
+  BOOST_TEST(p.name() == "worker one");
+  co_await p.start();
+  std::string name = co_await p.result();
+  BOOST_TEST(name == "worker one");
+
+  process a{by(method), target<own_name>};
+  process b{by(method), target<own_name>};
+  const std::string prefix = "Process-";
+  BOOST_REQUIRE(a.name().starts_with(prefix));
+  BOOST_REQUIRE(b.name().starts_with(prefix));
+  BOOST_TEST(std::stol(a.name().substr(prefix.size())) + 1 == std::stol(b.name().substr(prefix.size())));
+  co_await b.start();
+  name = co_await b.result();
+  BOOST_TEST(name == b.name());
+}
+
+BOOST_AUTO_TEST_CASE(name_that_no_process_can_have_is_refused) {
+  BOOST_CHECK_THROW(process_options().name(""), std::invalid_argument);
+  BOOST_CHECK_THROW(process_options().name(std::string("a\0b", 3)), std::invalid_argument);
+}
+
+// How it ends.
+
+void exit_3() { std::exit(3); }
+void quick_exit_4() { ::_exit(4); }
+void abort_now() { std::abort(); }
+void bad_access() { ::raise(SIGSEGV); }
+
+asio::awaitable<exit_status> end_of_target(process<void> p) {
+  co_await p.start();
+  auto died = co_await thrown_by<coproc::process_died>(p.result());
+  BOOST_TEST((p.status() == died.status));
+  CHECK_CONTAINS(std::string(died.what()), p.name());
+  auto again = co_await thrown_by<coproc::process_died>(p.result());
+  BOOST_TEST((again.status == died.status));
+  co_return died.status;
+}
+
+METHOD_TEST_ONCE(ends_without_a_result_are_told_apart) {
+  auto status = co_await end_of_target(process<void>(by(method), target<exit_3>));
+  BOOST_TEST((status == exit_status::exited(3)));
+  status = co_await end_of_target(process<void>(by(method), target<quick_exit_4>));
+  BOOST_TEST((status == exit_status::exited(4)));
+  auto quiet = by(method).err(stdio::null());
+  process<void> aborts(quiet, target<abort_now>);
+  status = co_await end_of_target(std::move(aborts));
+  BOOST_TEST(status.signal().value() == SIGABRT);
+  process<void> crashes(quiet, target<bad_access>);
+  status = co_await end_of_target(std::move(crashes));
+  if (sanitized) // its handler ends the process in its own way
+    BOOST_TEST(!status.success());
+  else
+    BOOST_TEST(status.signal().value() == SIGSEGV);
+}
+
+int overflow(int n) {
+  volatile char frame[4096];
+  frame[0] = static_cast<char>(n);
+  return n < 0 ? 0 : overflow(n / 2 + 1) + frame[0];
+}
+
+METHOD_TEST_ONCE(stack_overflow_is_a_death_of_the_child) {
+  process p{by(method).err(stdio::null()), target<overflow>, 0};
+  co_await p.start();
+  auto died = co_await thrown_by<coproc::process_died>(p.result());
+  if (!sanitized) BOOST_TEST(died.status.signal().value() == SIGSEGV);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
