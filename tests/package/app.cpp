@@ -10,7 +10,9 @@
 #include <chrono>
 #include <exception>
 #include <iostream>
+#include <string>
 #include <typeinfo>
+#include <vector>
 
 bool header_and_library_agree(); // version.cpp: a second file that includes everything
 
@@ -24,6 +26,26 @@ void expect(bool good, const char* what) {
   if (good) return;
   std::cerr << "not so: " << what << '\n';
   ++failures;
+}
+
+struct job {
+  std::string name;
+  std::vector<int> numbers;
+  bool operator==(const job&) const = default;
+};
+
+void values_cross() {
+  const job before{"from outside", {1, 2, 3}};
+  coproc::detail::message message;
+  coproc::wire::encode(message, before);
+  expect(coproc::wire::decode<job>(message) == before, "a struct crosses: cereal and Boost.PFR are found");
+  bool caught = false;
+  try {
+    coproc::wire::decode<std::string>(message);
+  } catch (const coproc::error&) {
+    caught = true;
+  }
+  expect(caught, "wire::error is caught as its base");
 }
 
 asio::awaitable<void> everything() {
@@ -57,6 +79,7 @@ asio::awaitable<void> everything() {
 
 int main() {
   expect(header_and_library_agree(), "COPROC_VERSION is version()");
+  values_cross();
   asio::io_context loop;
   asio::co_spawn(loop, everything(), [](std::exception_ptr error) {
     if (!error) return;

@@ -27,9 +27,9 @@ struct crosses {
                 "coproc: a pointer to a member can't cross to another process: pass a value "
                 "to choose by");
   static_assert(Found != view,
-                "coproc: a view (string_view, span, initializer_list, reference_wrapper) does not own "
-                "what it shows, and can't cross to another process: pass a std::string or a "
-                "std::vector");
+                "coproc: a view (string_view, span, initializer_list, reference_wrapper, weak_ptr) does not "
+                "own what it "
+                "shows, and can't cross to another process: pass a std::string or a std::vector");
   static_assert(Found != callable,
                 "coproc: a std::function can't cross to another process: pass a value to choose by");
   static_assert(Found != c_array,
@@ -48,9 +48,7 @@ struct crosses {
                 "coproc: this class has half of what cereal needs: it can be saved and not "
                 "loaded, or loaded and not saved");
   static_assert(Found != no_constructor,
-                "coproc: the receiver can't make an object of this class, which has no default constructor: "
-                "give it one (private is fine, with friend class cereal::access), or a static "
-                "load_and_construct()");
+                "coproc: the receiver can't make an object of this class, which has no default constructor");
   static_assert(Found != not_an_aggregate,
                 "coproc: this class can't cross to another process: it has constructors, "
                 "private members or virtual functions, so its fields can't be "

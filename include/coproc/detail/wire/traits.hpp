@@ -9,6 +9,8 @@
 #include <complex>
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -85,6 +87,8 @@ template <class T>
 inline constexpr bool is_view<std::reference_wrapper<T>> = true;
 template <class T>
 inline constexpr bool is_view<std::initializer_list<T>> = true;
+template <class T>
+inline constexpr bool is_view<std::weak_ptr<T>> = true;
 
 template <class T>
 inline constexpr bool is_callable = false;
@@ -139,6 +143,7 @@ consteval obstacle aggregate_obstacle() {
     return obstacle::none;
 }
 
+// Whether there is a default constructor can't be told: it may be private, with cereal::access for a friend.
 template <class T>
 consteval obstacle cereal_obstacle() {
   using namespace cereal::traits;
@@ -149,8 +154,6 @@ consteval obstacle cereal_obstacle() {
     return obstacle::two_serializations;
   else if constexpr (std::is_abstract_v<T>)
     return obstacle::abstract;
-  else if constexpr (!is_default_constructible<T>::value && !constructs_by_cereal<T>)
-    return obstacle::no_constructor;
   else
     return obstacle::none;
 }
