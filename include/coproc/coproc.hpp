@@ -2,6 +2,7 @@
 
 /// Everything at once. Each public name also has a header of its own.
 
+#include <coproc/async_result.hpp>
 #include <coproc/bootstrap_error.hpp>
 #include <coproc/call.hpp>
 #include <coproc/called_process_error.hpp>
@@ -18,12 +19,19 @@
 #include <coproc/init.hpp>
 #include <coproc/input_stream.hpp>
 #include <coproc/make_pipe.hpp>
+#include <coproc/map_options.hpp>
 #include <coproc/output_limit.hpp>
 #include <coproc/output_stream.hpp>
 #include <coproc/pipeline.hpp>
+#include <coproc/pool.hpp>
+#include <coproc/pool_closed.hpp>
+#include <coproc/pool_options.hpp>
+#include <coproc/pool_stats.hpp>
+#include <coproc/pool_terminated.hpp>
 #include <coproc/process.hpp>
 #include <coproc/process_died.hpp>
 #include <coproc/process_options.hpp>
+#include <coproc/progress.hpp>
 #include <coproc/queue.hpp>
 #include <coproc/queue_closed.hpp>
 #include <coproc/queue_empty.hpp>
@@ -31,6 +39,7 @@
 #include <coproc/remote_error.hpp>
 #include <coproc/resource.hpp>
 #include <coproc/resource_usage.hpp>
+#include <coproc/result_stream.hpp>
 #include <coproc/run.hpp>
 #include <coproc/run_main.hpp>
 #include <coproc/select.hpp>
@@ -46,3 +55,4 @@
 #include <coproc/version.hpp>
 #include <coproc/wire.hpp>
 #include <coproc/wire_error.hpp>
+#include <coproc/worker_died.hpp>

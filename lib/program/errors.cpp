@@ -51,6 +51,9 @@ timeout_expired::timeout_expired(std::string command_line, duration limit, exit_
       command(std::move(command_line)), timeout(limit), status(how), out(std::move(output)),
       err(std::move(errors)) {}
 
+timeout_expired::timeout_expired(const std::string& what, duration limit, exit_status how)
+    : error(what + " after its timeout of " + seconds(limit)), timeout(limit), status(how) {}
+
 output_limit::output_limit(std::string command_line, std::size_t most, exit_status how, std::string output,
                            std::string errors)
     : error(in_quotes(command_line) + " was stopped: it wrote more than " + std::to_string(most) + " bytes" +

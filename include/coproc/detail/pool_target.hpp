@@ -1,0 +1,77 @@
+#pragma once
+
+#include <coproc/detail/invoke_target.hpp>
+#include <coproc/detail/message.hpp>
+#include <coproc/detail/target_traits.hpp>
+#include <coproc/target.hpp>
+#include <coproc/wire.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace coproc::detail {
+
+/// Runs one item in a worker: takes the arguments from the front of @p bytes, calls the target, and encodes
+/// its result. Without a @p result it only passes the item over.
+using pool_entry = void (*)(std::span<const std::byte>& bytes, message& from, message* result);
+
+/// A target, as the pool knows it.
+struct pool_target {
+  pool_entry entry = nullptr;
+  std::string (*name)() = nullptr; ///< For messages.
+};
+
+template <auto Fn, class Parameters = typename target_traits<Fn>::parameters>
+struct pool_runner;
+
+template <auto Fn, class... P>
+struct pool_runner<Fn, std::tuple<P...>> {
+  static constexpr std::size_t arity = sizeof...(P);
+
+  static void run(std::span<const std::byte>& bytes, message& from, message* result) {
+    // All or nothing: what could not be decoded stays. Braces, so that they are decoded in their order.
+    std::span<const std::byte> rest = bytes;
+    std::tuple<std::decay_t<P>...> arguments{wire::decode<std::decay_t<P>>(rest, &from)...};
+    bytes = rest;
+    if (result) call_and_encode(Fn, arguments, *result);
+  }
+
+  template <class... A>
+  static consteval void check() {
+    (check_parameter<P>(), ...);
+    if constexpr (!std::is_void_v<target_result<Fn>>) wire::check<target_result<Fn>>();
+    static_assert(sizeof...(A) == sizeof...(P),
+                  "pool: the number of arguments is not that of the target's parameters");
+    if constexpr (sizeof...(A) == sizeof...(P))
+      static_assert((std::is_convertible_v<A&&, std::decay_t<P>> && ...),
+                    "pool: an argument does not convert to the type of its parameter");
+  }
+
+  /// Adds the arguments of one item.
+  template <class... A>
+  static void encode(message& to, A&&... arguments) {
+    (encode_as<std::decay_t<P>>(to, std::forward<A>(arguments)), ...);
+  }
+
+private:
+  template <class T, class A>
+  static void encode_as(message& to, A&& argument) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<A>, T>) {
+      wire::encode(to, static_cast<const T&>(argument));
+    } else {
+      const T converted = std::forward<A>(argument);
+      wire::encode(to, converted);
+    }
+  }
+};
+
+template <auto Fn>
+pool_target pool_target_of() {
+  return {&pool_runner<Fn>::run, &target_name<Fn>};
+}
+
+} // namespace coproc::detail

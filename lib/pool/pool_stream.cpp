@@ -1,0 +1,254 @@
+#include "pool/pool_stream.hpp"
+
+#include <coproc/pool_terminated.hpp>
+
+#include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace coproc::detail {
+
+namespace {
+
+/// A chunk is to take so long: short enough that all workers end at about the same time, and long enough that
+/// its handling costs nothing beside it.
+constexpr auto chunk_time = std::chrono::microseconds(500);
+constexpr std::size_t chunk_bytes = 8 * 1024; // of arguments
+constexpr std::size_t chunks_for_a_slot = 3;
+constexpr std::size_t items_for_a_slot = 32; // of a window
+
+} // namespace
+
+/// Some items in a row.
+class pool_stream::chunk final : public pool_owner {
+public:
+  chunk(std::shared_ptr<pool_stream> stream, std::size_t first, std::uint32_t items, std::uint32_t number,
+        message arguments_)
+      : pool_owner(items, number, std::move(arguments_)), stream_(std::move(stream)), first_(first),
+        left_(items) {}
+
+private:
+  void delivered(std::uint32_t from, std::uint32_t count, std::span<const std::byte> bytes,
+                 message* packet) override {
+    stream_batch batch;
+    batch.first = first_ + from;
+    batch.count = count;
+    try {
+      if (packet)
+        batch.bytes = std::move(*packet);
+      else
+        batch.bytes.append(bytes.data(), bytes.size());
+      stream_->progress_.completed += count;
+    } catch (...) {
+      batch.error = std::current_exception();
+      stream_->progress_.failed += count;
+    }
+    give(std::move(batch));
+  }
+
+  void failed(std::uint32_t from, std::uint32_t count, const std::exception_ptr& error) override {
+    stream_batch batch;
+    batch.first = first_ + from;
+    batch.count = count;
+    batch.error = error;
+    stream_->progress_.failed += count;
+    give(std::move(batch));
+  }
+
+  void dropped() noexcept override { stream_->chunk_dropped(); }
+
+  void give(stream_batch batch) {
+    left_ -= static_cast<std::uint32_t>(batch.count);
+    auto stream = stream_;
+    if (left_ == 0) stream->chunks_.erase(this);
+    stream->arrived(std::move(batch));
+    if (left_ == 0) stream->chunk_ended();
+  }
+
+  const std::shared_ptr<pool_stream> stream_;
+  const std::size_t first_;
+  std::uint32_t left_;
+};
+
+pool_stream::pool_stream(pool_state& pool, pool_target target, std::unique_ptr<item_source> items,
+                         stream_kind kind, const map_options& options)
+    : pool_(pool.weak_from_this()), target_(target), number_(pool.number_of(target)),
+      items_(std::move(items)), kind_(kind), chunk_(map_access::chunk(options)),
+      slots_(pool.policy().set().size), window_(map_access::window(options)),
+      report_(map_access::report(options)), executor_(pool.executor()) {
+  if (window_ == 0) window_ = std::max(items_for_a_slot, chunk_) * slots_;
+  if (auto total = items_->total()) progress_.total = *total;
+}
+
+std::uint32_t pool_stream::chunk_size() const {
+  std::size_t most = largest_unit;
+  if (auto total = items_->total()) {
+    // Towards the end the chunks get smaller, so that no worker is left with a large one.
+    const std::size_t left = *total - std::min(read_, *total);
+    most = std::max<std::size_t>(left / (2 * slots_), 1);
+  }
+  if (kind_ != stream_kind::map) most = std::min(most, std::max<std::size_t>(window_ / (2 * slots_), 1));
+  if (chunk_ != 0) return static_cast<std::uint32_t>(std::min<std::size_t>(chunk_, largest_unit));
+  auto pool = pool_.lock();
+  const auto each = pool ? pool->policy().expected(number_) : duration();
+  if (each == duration::zero()) return 1;
+  const auto by_time = static_cast<std::size_t>(std::max<duration::rep>(chunk_time / each, 1));
+  return static_cast<std::uint32_t>(std::clamp<std::size_t>(by_time, 1, most));
+}
+
+void pool_stream::refill() {
+  if (std::exchange(refilling_, true)) return;
+  while (!exhausted_ && !closed_ && chunks_.size() < chunks_for_a_slot * slots_) {
+    std::size_t size = chunk_size();
+    if (kind_ != stream_kind::map) {
+      const std::size_t under_way = read_ - given_;
+      if (under_way >= window_) break;
+      size = std::min(size, window_ - under_way);
+    }
+    message arguments;
+    std::uint32_t count = 0;
+    std::exception_ptr error;
+    auto pool = pool_.lock();
+    try {
+      if (!pool || pool->terminated()) throw pool_terminated();
+      count = items_->fill(arguments, static_cast<std::uint32_t>(size), chunk_bytes);
+      if (count == 0) exhausted_ = true;
+    } catch (...) {
+      error = std::current_exception();
+      exhausted_ = true;
+    }
+    // What was read before an error is run: the message holds whole items only.
+    if (count != 0) {
+      auto added = std::make_shared<chunk>(shared_from_this(), read_, count, number_, std::move(arguments));
+      added->is_operation = kind_ == stream_kind::map;
+      read_ += count;
+      chunks_.emplace(added.get(), added);
+      pool->submit(added, count, pool_policy::unit_kind::task);
+    }
+    if (error) {
+      stream_batch last;
+      last.first = read_++;
+      last.count = 1;
+      last.error = error;
+      arrived(std::move(last));
+    }
+  }
+  refilling_ = false;
+}
+
+void pool_stream::arrived(stream_batch batch) {
+  if (closed_) return;
+  if (kind_ != stream_kind::ordered) {
+    batches_.push_back(std::move(batch));
+  } else {
+    const std::size_t first = batch.first;
+    early_.emplace(first, std::move(batch));
+    for (auto at = early_.begin(); at != early_.end() && at->first == next_; at = early_.erase(at)) {
+      next_ += at->second.count;
+      batches_.push_back(std::move(at->second));
+    }
+  }
+  report();
+  if (!batches_.empty()) wake();
+}
+
+void pool_stream::chunk_ended() {
+  if (closed_) {
+    if (cancelled_ && chunks_.empty() && waiter_) std::exchange(waiter_, std::nullopt)->fail(aborted());
+    return;
+  }
+  refill();
+  if (finished()) wake();
+}
+
+void pool_stream::chunk_dropped() noexcept {
+  closed_ = exhausted_ = true;
+  chunks_.clear();
+  waiter_.reset();
+}
+
+void pool_stream::wake() {
+  if (waiter_ && !closed_) std::exchange(waiter_, std::nullopt)->complete(true);
+}
+
+void pool_stream::report() {
+  if (!report_ || std::exchange(reporting_, true)) return;
+  asio::post(executor_, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->reporting_ = false;
+    progress now = self->progress_;
+    now.total = std::max(now.total, self->read_);
+    auto call = self->report_;
+    call(now);
+  });
+}
+
+void pool_stream::close(pool_policy::verdict how) noexcept {
+  if (std::exchange(closed_, true)) return;
+  exhausted_ = true;
+  batches_.clear();
+  early_.clear();
+  auto pool = pool_.lock();
+  if (!pool) return;
+  auto chunks = chunks_;
+  for (auto& [known, weak] : chunks)
+    if (auto alive = weak.lock()) pool->cancel(*alive, how);
+}
+
+/// Of a map: what runs is killed, and the cancellation is complete when it is gone.
+void pool_stream::on_cancel() {
+  if (cancelled_ || closed_) return;
+  cancelled_ = true;
+  auto self = shared_from_this();
+  close(pool_policy::verdict::cancelled);
+  if (chunks_.empty() && waiter_) std::exchange(waiter_, std::nullopt)->fail(aborted());
+}
+
+asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> self) {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  if (auto pool = self->pool_.lock(); pool && !pool->terminated()) pool->check_use(executor);
+  if (self->waiter_) throw std::logic_error("result_stream: a next() is under way already");
+  if (self->breathing_.due()) co_await pass_through_loop();
+  self->refill();
+  while (self->batches_.empty()) {
+    if (self->closed_ || self->finished()) co_return stream_batch();
+    auto wait = [self](suspension<bool> waiter) {
+      waiter.on_cancellation(self, [](pool_stream& stream, asio::cancellation_type_t type) {
+        if (type == asio::cancellation_type::none) return;
+        if (stream.kind_ == stream_kind::map)
+          stream.on_cancel();
+        else if (stream.waiter_)
+          std::exchange(stream.waiter_, std::nullopt)->fail(aborted());
+      });
+      self->waiter_.emplace(std::move(waiter));
+    };
+    co_await suspend<bool>(std::move(wait));
+  }
+  stream_batch first = std::move(self->batches_.front());
+  self->batches_.pop_front();
+  self->given_ += first.count;
+  self->refill();
+  co_return std::move(first);
+}
+
+std::shared_ptr<pool_stream> open_stream(pool_state& pool, pool_target target,
+                                         std::unique_ptr<item_source> items, stream_kind kind,
+                                         const map_options& options) {
+  pool.require_open();
+  auto stream = std::make_shared<pool_stream>(pool, target, std::move(items), kind, options);
+  stream->refill();
+  return stream;
+}
+
+asio::awaitable<stream_batch> next_batch(std::shared_ptr<pool_stream> stream) {
+  return pool_stream::next(std::move(stream));
+}
+
+asio::awaitable<void> let_loop_breathe() { return pass_through_loop(); }
+
+void close_stream(pool_stream& stream) noexcept { stream.close(pool_policy::verdict::dropped); }
+
+} // namespace coproc::detail

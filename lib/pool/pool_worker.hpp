@@ -1,0 +1,80 @@
+#pragma once
+
+#include "pool/host_link.hpp"
+#include "pool/pool_state.hpp"
+
+#include <asio/cancellation_signal.hpp>
+
+#include <memory>
+#include <optional>
+
+namespace coproc::detail {
+
+/// One worker process, from the decision to start it until its end has been seen.
+class pool_worker final : public std::enable_shared_from_this<pool_worker> {
+public:
+  pool_worker(pool_state& pool, pool_policy::worker& is);
+  pool_worker(const pool_worker&) = delete;
+  ~pool_worker();
+
+  /// Begins to start it; the policy is told of the outcome.
+  void start();
+  void kill();
+  /// It is to end by itself, having nothing to do.
+  void retire();
+  /// Nobody carries the pool on: kills it without waiting.
+  void drop() noexcept;
+
+  void hand(pool_policy::unit& unit, pool_state::clock::time_point now);
+  void freeze(pool_state::clock::time_point now);
+  void thaw() { link_->thaw(); }
+  void revoke(std::uint64_t place) { link_->revoke(place); }
+
+  /// Reads what results there are; kills a worker that writes nonsense.
+  void drain_safely(pool_state::clock::time_point now);
+  /// The same when its process has ended: also those that it had not yet given out.
+  void drain_at_end(pool_state::clock::time_point now) noexcept;
+  /// It is up, and may be given something.
+  bool usable() const noexcept { return pool_ && link_ && !starting_ && !ended_ && !killed_; }
+  /// Its end has been seen: the pool forgets it.
+  void gone() noexcept;
+  /// Sees to it that the next result is noticed. @returns false if there are some already.
+  bool arm();
+  void nudge() noexcept { link_->nudge(); }
+  /// Learns of its end also if it does not close its channel (its own children may hold a copy).
+  void watch_end();
+  /// @returns whether it has ended, though nobody has waited for that.
+  bool has_ended();
+  /// Whether an item is being run, as far as the page says.
+  bool item_runs() const noexcept;
+
+  pool_policy::worker& is() const noexcept { return *is_; }
+  int pid() const noexcept { return pid_; }
+  exit_status status() const;
+  bool watched() const noexcept { return observer_ != nullptr; }
+  bool touched = false;
+
+private:
+  class end_observer;
+
+  void drain(host_link::depth how, pool_state::clock::time_point now);
+  asio::awaitable<void> run_start();
+  void on_started(std::exception_ptr error);
+  void hand_initializer();
+  void on_readable();
+  void take(const host_link::result& r, pool_state::clock::time_point now);
+  void condemn(const char* why);
+
+  pool_state* pool_; // null when it is gone
+  pool_policy::worker* is_;
+  std::shared_ptr<function_process> process_;
+  std::unique_ptr<host_link> link_;
+  std::shared_ptr<end_observer> observer_;
+  asio::cancellation_signal start_;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t initializer_ = 0; ///< The sequence number of it, while it runs.
+  int pid_ = -1;
+  bool starting_ = false, killed_ = false, waiting_ = false, closed_ = false, ended_ = false;
+};
+
+} // namespace coproc::detail
