@@ -103,6 +103,36 @@ async def stall(program, count, _):
     return median_and_tail(gaps)
 
 
+async def queue_put_get(_, count, width):
+    queue = asyncio.Queue(width)
+    total = 0
+    begin = perf_counter_ns()
+    for n in range(count):
+        await queue.put(n)
+        total += await queue.get()
+    elapsed = perf_counter_ns() - begin
+    expect(total == count * (count - 1) // 2)
+    return elapsed, 0
+
+
+async def queue_hand_over(_, count, width):
+    queue = asyncio.Queue(width)
+
+    async def produce():
+        for n in range(count):
+            await queue.put(n)
+
+    begin = perf_counter_ns()
+    producer = asyncio.ensure_future(produce())
+    total = 0
+    for _ in range(count):
+        total += await queue.get()
+    elapsed = perf_counter_ns() - begin
+    await producer
+    expect(total == count * (count - 1) // 2)
+    return elapsed, 0
+
+
 def on_the_loop(question):
     # One loop for all requests, as a service has.
     return lambda program, count, width: loop.run_until_complete(question(program, count, width))
@@ -117,6 +147,6 @@ serve(
     "Python",
     {
         question.__name__: on_the_loop(question)
-        for question in (start, capture, pipe, lines, communicate, stall)
+        for question in (start, capture, pipe, lines, communicate, stall, queue_put_get, queue_hand_over)
     },
 )

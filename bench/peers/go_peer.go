@@ -179,9 +179,46 @@ func become(mib, count int) error {
 	return nil
 }
 
+func queuePutGet(_ string, count, width int64) (time.Duration, error) {
+	items := make(chan int64, width)
+	total := int64(0)
+	begin := time.Now()
+	for n := int64(0); n != count; n++ {
+		items <- n
+		total += <-items
+	}
+	elapsed := time.Since(begin)
+	if total != count*(count-1)/2 {
+		return 0, errNotAll
+	}
+	return elapsed, nil
+}
+
+// On one thread, as the other contestants.
+func queueHandOver(_ string, count, width int64) (time.Duration, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	items := make(chan int64, width)
+	total := int64(0)
+	begin := time.Now()
+	go func() {
+		for n := int64(0); n != count; n++ {
+			items <- n
+		}
+	}()
+	for n := int64(0); n != count; n++ {
+		total += <-items
+	}
+	elapsed := time.Since(begin)
+	if total != count*(count-1)/2 {
+		return 0, errNotAll
+	}
+	return elapsed, nil
+}
+
 func main() {
 	questions := map[string]question{
 		"start": start, "capture": capture, "pipe": pipe, "lines": lines, "communicate": communicate,
+		"queue_put_get": queuePutGet, "queue_hand_over": queueHandOver,
 	}
 	requests := bufio.NewScanner(os.Stdin)
 	for requests.Scan() {
