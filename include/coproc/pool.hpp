@@ -192,7 +192,7 @@ private:
   template <class R>
   requires std::is_void_v<R>
   static asio::awaitable<void> collect(std::shared_ptr<detail::pool_state> pool, detail::pool_target target,
-                                       std::unique_ptr<detail::item_source> items, map_options options) {
+                                       std::unique_ptr<detail::map_source> items, map_options options) {
     closer open{open_map(std::move(pool), target, std::move(items), options)};
     for (;;) {
       detail::stream_batch batch = co_await detail::next_batch(open.stream);
@@ -204,7 +204,7 @@ private:
   template <class R>
   requires(!std::is_void_v<R>) static asio::awaitable<std::vector<R>> collect(
       std::shared_ptr<detail::pool_state> pool, detail::pool_target target,
-      std::unique_ptr<detail::item_source> items, map_options options) {
+      std::unique_ptr<detail::map_source> items, map_options options) {
     closer open{open_map(std::move(pool), target, std::move(items), options)};
     std::vector<part<R>> parts;
     std::size_t count = 0;
@@ -232,7 +232,7 @@ private:
 
   static std::shared_ptr<detail::pool_stream> open_map(std::shared_ptr<detail::pool_state> pool,
                                                        detail::pool_target target,
-                                                       std::unique_ptr<detail::item_source> items,
+                                                       std::unique_ptr<detail::map_source> items,
                                                        const map_options& options);
 
   std::shared_ptr<detail::pool_state> state_;

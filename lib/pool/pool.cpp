@@ -193,7 +193,7 @@ detail::pool_state& pool::state() const { return *detail::require(state_); }
 
 std::shared_ptr<detail::pool_stream> pool::open_map(std::shared_ptr<detail::pool_state> pool,
                                                     detail::pool_target target,
-                                                    std::unique_ptr<detail::item_source> items,
+                                                    std::unique_ptr<detail::map_source> items,
                                                     const map_options& options) {
   return detail::open_stream(*detail::require(pool), target, std::move(items), detail::stream_kind::map,
                              options);

@@ -72,7 +72,7 @@ private:
   std::uint32_t left_;
 };
 
-pool_stream::pool_stream(pool_state& pool, pool_target target, std::unique_ptr<item_source> items,
+pool_stream::pool_stream(pool_state& pool, pool_target target, std::unique_ptr<map_source> items,
                          stream_kind kind, const map_options& options)
     : pool_(pool.weak_from_this()), target_(target), number_(pool.number_of(target)),
       items_(std::move(items)), kind_(kind), chunk_(map_access::chunk(options)),
@@ -235,7 +235,7 @@ asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> sel
 }
 
 std::shared_ptr<pool_stream> open_stream(pool_state& pool, pool_target target,
-                                         std::unique_ptr<item_source> items, stream_kind kind,
+                                         std::unique_ptr<map_source> items, stream_kind kind,
                                          const map_options& options) {
   pool.require_open();
   auto stream = std::make_shared<pool_stream>(pool, target, std::move(items), kind, options);

@@ -22,7 +22,7 @@ struct map_access {
 /// and the results until they are asked for.
 class pool_stream final : public std::enable_shared_from_this<pool_stream> {
 public:
-  pool_stream(pool_state& pool, pool_target target, std::unique_ptr<item_source> items, stream_kind kind,
+  pool_stream(pool_state& pool, pool_target target, std::unique_ptr<map_source> items, stream_kind kind,
               const map_options& options);
 
   /// Hands out more, as far as the window goes.
@@ -47,7 +47,7 @@ private:
   std::weak_ptr<pool_state> pool_;
   const pool_target target_;
   std::uint32_t number_ = 0;
-  std::unique_ptr<item_source> items_;
+  std::unique_ptr<map_source> items_;
   const stream_kind kind_;
   const std::size_t chunk_, slots_;
   std::size_t window_;

@@ -41,11 +41,11 @@ struct task_access {
 };
 
 /// Where the items of a map come from.
-class item_source {
+class map_source {
 public:
-  item_source() = default;
-  item_source(const item_source&) = delete;
-  virtual ~item_source() = default;
+  map_source() = default;
+  map_source(const map_source&) = delete;
+  virtual ~map_source() = default;
 
   /// Encodes the next items, until it has @p most, or @p bytes. @returns how many; 0: there are no more.
   /// What it throws comes after those that it has encoded.
@@ -68,7 +68,7 @@ enum class stream_kind {
 };
 
 std::shared_ptr<pool_stream> open_stream(pool_state& pool, pool_target target,
-                                         std::unique_ptr<item_source> items, stream_kind kind,
+                                         std::unique_ptr<map_source> items, stream_kind kind,
                                          const map_options& options);
 /// @returns the next batch; an empty one (count 0) at the end.
 asio::awaitable<stream_batch> next_batch(std::shared_ptr<pool_stream> stream);

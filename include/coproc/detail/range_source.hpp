@@ -25,7 +25,7 @@ enum class spread {
 
 /// Reads items from a range: an lvalue is referenced, anything else is moved into it.
 template <auto Fn, spread How, class Range>
-class range_source final : public item_source {
+class range_source final : public map_source {
   using kept_range = std::conditional_t<std::is_lvalue_reference_v<Range>, std::remove_reference_t<Range>*,
                                         std::remove_cvref_t<Range>>;
   using range_type = std::remove_reference_t<Range>;
@@ -124,7 +124,7 @@ private:
 };
 
 template <auto Fn, spread How, class Range>
-std::unique_ptr<item_source> make_source(Range&& range) {
+std::unique_ptr<map_source> make_source(Range&& range) {
   static_assert(std::ranges::input_range<Range>, "pool: map and its like take a range");
   using source = range_source<Fn, How, Range>;
   source::check();
