@@ -49,7 +49,7 @@ private:
 
 struct with_ticket {
   std::string name;
-  std::vector<ticket> tickets;
+  std::list<ticket> tickets;
 };
 
 } // namespace
@@ -480,8 +480,8 @@ BOOST_AUTO_TEST_CASE(descriptors_cross_with_their_handles) {
   BOOST_TEST(m.descriptor_count() == 2u);
   const auto got = on_wire::decode<with_ticket>(m);
   BOOST_TEST_REQUIRE(got.tickets.size() == 2u);
-  BOOST_TEST(got.tickets.at(0).get() == first);
-  BOOST_TEST(got.tickets.at(1).get() == second);
+  BOOST_TEST(got.tickets.front().get() == first);
+  BOOST_TEST(got.tickets.back().get() == second);
   BOOST_CHECK_THROW(on_wire::decode<with_ticket>(m), on_wire::error); // taken
   std::span<const std::byte> bytes = m.bytes();
   BOOST_CHECK_THROW(on_wire::decode<with_ticket>(bytes, nullptr), on_wire::error);

@@ -10,7 +10,20 @@
 #include <string>
 #include <type_traits>
 
-/// How values cross to another process.
+/// How values cross to another process. The library does it for arguments, results and items of queues; a
+/// program needs no more of this than crossable, check() and, in functions of cereal, the archives.
+///
+/// What can cross: arithmetic types, enums, the containers of the standard library, std::string, optional,
+/// variant, tuple, pair, array, complex, bitset, chrono types, filesystem::path; unique_ptr and shared_ptr to
+/// these (each shared_ptr becomes one to an object of its own; a cycle is an error); aggregates of these with
+/// up to 100 fields, without a base or a C array, as they are; any class with functions of cereal (serialize,
+/// load and save, load_minimal and save_minimal, load_and_construct; member or not); and handles. A class
+/// whose function is for its base gets it by cereal::base_class.
+///
+/// Both ends are the same program on the same machine, so numbers are written as they are in memory. What is
+/// read is checked all the same: the bytes of a process that went wrong are an error, and never undefined
+/// behaviour. (Enums without a fixed underlying type are taken as they come.) What is made of n bytes takes
+/// at most n times the size of the largest element type.
 namespace coproc::wire {
 
 /// Whether values of T are copied as plain memory: arithmetic types and enums, and std::arrays, chrono types

@@ -48,20 +48,27 @@ concept has_base = requires {
 }
 &&!requires { T{nothing{}}; };
 
-/// Braces let an initializer pass through to the elements of a C array, parentheses don't.
-template <class T, std::size_t... I>
-consteval bool takes_in_braces(std::index_sequence<I...>) {
-  return requires { T{any_field<T>{I}...}; };
-}
-template <class T, std::size_t... I>
-consteval bool takes_in_parentheses(std::index_sequence<I...>) {
-  return requires { T(any_field<T>{I}...); };
-}
+/// Braces let an initializer pass through to the elements of a C array, parentheses don't. (clang compiles
+/// the copy constructor of a std::vector of move-only elements here, and in Boost.PFR: it refuses aggregates
+/// that hold one.)
+template <class T, class Any, std::size_t... I>
+auto in_braces(std::index_sequence<I...>) -> decltype(T{Any{I}...});
+template <class T, class Any, std::size_t... I>
+auto in_parentheses(std::index_sequence<I...>) -> decltype(T(Any{I}...));
+
+template <class T, std::size_t N>
+concept takes_in_braces = requires {
+  in_braces<T, any_field<T>>(std::make_index_sequence<N>());
+};
+template <class T, class Any, std::size_t N>
+concept takes_in_parentheses = requires {
+  in_parentheses<T, Any>(std::make_index_sequence<N>());
+};
 
 /// @returns how many initializers T takes; more than max_fields + 1 are not counted.
 template <class T, std::size_t Count = 1, std::size_t Most = 0>
 consteval std::size_t count_initializers() {
-  constexpr bool taken = takes_in_braces<T>(std::make_index_sequence<Count>());
+  constexpr bool taken = takes_in_braces<T, Count>;
   constexpr std::size_t most = taken ? Count : Most;
   // Without a default constructor of each field, fewer initializers than fields are none.
   if constexpr (Count > max_fields || (!taken && requires { T{}; }))
@@ -74,6 +81,11 @@ template <class T, bool = std::is_empty_v<T>>
 inline constexpr std::size_t initializers = count_initializers<T>();
 template <class T>
 inline constexpr std::size_t initializers<T, true> = 0;
+
+/// Each initializer is for a field, and none for an element of one.
+template <class T>
+concept has_no_array = takes_in_parentheses<T, any_rvalue, initializers<T>> ||
+    takes_in_parentheses<T, any_lvalue, initializers<T>>;
 
 /// The fields' types, const included.
 template <class T>

@@ -135,7 +135,7 @@ consteval obstacle aggregate_obstacle() {
     return obstacle::unknown_fields;
   else if constexpr (initializers<T> > max_fields)
     return obstacle::too_many_fields;
-  else if constexpr (!takes_in_parentheses<T>(std::make_index_sequence<initializers<T>>()))
+  else if constexpr (!has_no_array<T>)
     return obstacle::array_field;
   else if constexpr (holds_references<T>(std::make_index_sequence<initializers<T>>()))
     return obstacle::reference_field;
