@@ -559,7 +559,9 @@ CO_TEST(many_producers_and_consumers) {
 CO_TEST(endless_operations_let_the_loop_breathe) {
   queue<int> q(1);
   auto others_run = std::make_shared<bool>(false);
-  asio::post(co_await this_executor(), [others_run] { *others_run = true; });
+  auto note = [others_run] { *others_run = true; };
+  auto executor = co_await this_executor();
+  asio::post(executor, std::move(note));
   for (int count = 0; !*others_run && count != 1000; ++count) {
     co_await q.put(count);
     (void)co_await q.get();
@@ -583,7 +585,9 @@ CO_TEST(two_that_wait_for_each_other_let_the_loop_breathe) {
   auto echoing = co_await beside(echo(p));
   co_await breathe();
   auto others_run = std::make_shared<bool>(false);
-  asio::post(co_await this_executor(), [others_run] { *others_run = true; });
+  auto note = [others_run] { *others_run = true; };
+  auto executor = co_await this_executor();
+  asio::post(executor, std::move(note));
   for (int count = 0; !*others_run && count != 1000; ++count) {
     co_await p->there.put(count);
     int got = co_await p->back.get();
