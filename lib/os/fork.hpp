@@ -14,4 +14,14 @@ launched fork_process() noexcept;
 /// standard streams.
 void begin_forked_child(const std::vector<redirect>& streams) noexcept;
 
+/// Keeps what is opened meanwhile from getting the number of a standard stream that is closed.
+class standard_numbers_taken {
+public:
+  standard_numbers_taken() noexcept;
+  standard_numbers_taken(const standard_numbers_taken&) = delete;
+
+private:
+  unique_fd taken_[3];
+};
+
 } // namespace coproc::os

@@ -52,4 +52,13 @@ void begin_forked_child(const std::vector<redirect>& streams) noexcept {
     if (sources[target] != target) ::dup2(sources[target], target);
 }
 
+standard_numbers_taken::standard_numbers_taken() noexcept {
+  for (unique_fd& fd : taken_) {
+    fd.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (fd.get() <= 2) continue;
+    fd.reset();
+    break;
+  }
+}
+
 } // namespace coproc::os

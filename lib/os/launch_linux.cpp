@@ -3,6 +3,7 @@
 #include "os/child_setup.hpp"
 #include "os/error.hpp"
 #include "os/fault.hpp"
+#include "os/open.hpp"
 #include "os/reap.hpp"
 #include "os/reaper.hpp"
 
@@ -225,7 +226,11 @@ launched launch(const launch_plan& plan) {
 
   std::vector<child_plan::move> moves;
   moves.reserve(plan.redirects.size());
-  for (const redirect& stream : plan.redirects) moves.push_back({stream.source, stream.target});
+  for (const redirect& stream : plan.redirects) {
+    // What the host has closed stays closed. The child could find its own pidfd under that number.
+    if (stream.source == stream.target && !is_open(stream.source)) continue;
+    moves.push_back({stream.source, stream.target});
+  }
 
   std::vector<child_plan::limit> limits;
   for (const resource_limit& limit : plan.limits)

@@ -301,6 +301,7 @@ asio::awaitable<void> function_process::start_by_fork(std::shared_ptr<function_p
   if (launched.pid == 0) {
     os::begin_forked_child(streams.plan());
     try {
+      os::standard_numbers_taken guard; // Asio opens descriptors of its own
       context.notify_fork(asio::execution_context::fork_child);
     } catch (...) {
       // The loop is the host's no longer, and that is what matters: nobody runs it here.

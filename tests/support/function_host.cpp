@@ -1,0 +1,178 @@
+// A program whose functions run in child processes, for what a test can't do to its own process: end, be
+// killed, be deleted, lose its standard streams, not call init. Its first argument says what it does, the
+// second how it starts its children: 0 forkserver, 1 spawn, 2 fork.
+#include <coproc/process.hpp>
+
+#include <coproc/init.hpp>
+#include <coproc/run_main.hpp>
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+using coproc::process;
+using coproc::process_options;
+using coproc::start_method;
+using coproc::stdio;
+using coproc::target;
+using strings = std::vector<std::string>;
+
+// A program whose static initialisers start a thread.
+static const bool static_thread = [] {
+  if (!std::getenv("COPROC_TEST_STATIC_THREAD")) return false;
+  std::thread([] {
+    for (;;) ::pause();
+  }).detach();
+  return true;
+}();
+
+static void say(const std::string& text) {
+  const std::string line = text + "\n";
+  if (::write(1, line.data(), line.size()) < 0) ::_exit(123);
+}
+
+static void pause_for_ever() {
+  for (;;) ::pause();
+}
+
+static int add(int a, int b) { return a + b; }
+
+static asio::awaitable<void> wait_for_ever() {
+  asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  co_await never.async_wait(asio::use_awaitable);
+}
+
+static process_options by(const strings& args) {
+  return process_options().method(static_cast<start_method>(std::stoi(args.at(2))));
+}
+
+/// Starts two children that never end by themselves, one of which starts one of its own, and says their ids.
+static asio::awaitable<void> pause_with_child(int method) {
+  process inner{process_options().method(static_cast<start_method>(method)), target<pause_for_ever>};
+  co_await inner.start();
+  say(std::to_string(inner.pid()));
+  co_await wait_for_ever();
+}
+
+static asio::awaitable<int> hold(strings args) {
+  const int method = std::stoi(args.at(2));
+  process first{by(args), target<pause_for_ever>};
+  process second{by(args), target<pause_with_child>, method};
+  co_await first.start();
+  co_await second.start();
+  say(std::to_string(first.pid()));
+  say(std::to_string(second.pid()));
+  if (args.at(1) == "exit") { // while they run
+    char ready;
+    if (::read(0, &ready, 1) < 0) co_return 1;
+    std::exit(0);
+  }
+  co_await wait_for_ever();
+  co_return 0;
+}
+
+static asio::awaitable<int> detach(strings args) {
+  process p{by(args).out(stdio::null()).err(stdio::null()), target<pause_for_ever>};
+  co_await p.start();
+  p.detach();
+  say(std::to_string(p.pid()));
+  co_return 0;
+}
+
+/// One result before, and one after a line on stdin.
+static asio::awaitable<int> results(strings args) {
+  for (int i = 0; i != 2; ++i) {
+    process p{by(args), target<add>, i, 40};
+    co_await p.start();
+    int sum = co_await p.result();
+    say(std::to_string(sum));
+    char any;
+    if (i == 0 && ::read(0, &any, 1) < 0) co_return 1;
+  }
+  co_return 0;
+}
+
+/// Which of 0, 1 and 2 are open, and how many descriptors beyond.
+static std::string open_descriptors() {
+  std::string result;
+  int beyond = 0;
+  for (int fd = 0; fd != 64; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) continue;
+    if (fd < 3)
+      result += std::to_string(fd);
+    else
+      ++beyond;
+  }
+  return result + "+" + std::to_string(beyond);
+}
+
+static asio::awaitable<int> lose_streams(strings args) {
+  for (char stream : args.at(3))
+    if (stream != ',') ::close(stream - '0');
+  const int report = std::stoi(args.at(4));
+  std::string text;
+  // As in the host; /dev/null as stdin unless said otherwise; and a pipe, which is there whatever the host
+  // lacks.
+  process inherits{by(args).in(stdio::inherit()), target<open_descriptors>};
+  co_await inherits.start();
+  std::string open = co_await inherits.result();
+  text += open + "\n";
+  process has_own{by(args).out(stdio::pipe()).err(stdio::merge()), target<say>, "from the child"};
+  co_await has_own.start();
+  std::string out = co_await has_own.out().read_all();
+  co_await has_own.join();
+  text += out;
+  if (::write(report, text.data(), text.size()) < 0) co_return 1;
+  co_return 0;
+}
+
+static asio::awaitable<int> try_to_start(strings args) {
+  process p{by(args), target<add>, 1, 2};
+  for (int i = 0; i != 2; ++i) {
+    try {
+      co_await p.start();
+      say("started");
+    } catch (const coproc::bootstrap_error& error) {
+      say(error.what());
+    }
+  }
+  co_return 0;
+}
+
+static asio::awaitable<int> amain(strings args) {
+  const std::string what = args.at(1);
+  if (what == "hold" || what == "exit") co_return co_await hold(std::move(args));
+  if (what == "detach") co_return co_await detach(std::move(args));
+  if (what == "results") co_return co_await results(std::move(args));
+  if (what == "lose-streams") co_return co_await lose_streams(std::move(args));
+  if (what == "late-init") co_return co_await try_to_start(std::move(args));
+  co_return 99;
+}
+
+int main(int argc, char** argv) {
+  const std::string what = argc < 2 ? "" : argv[1];
+  if (what == "no-init") {
+    asio::io_context loop;
+    asio::co_spawn(loop, try_to_start(strings(argv, argv + argc)), [](std::exception_ptr error, int) {
+      if (error) std::terminate();
+    });
+    loop.run();
+    return 0;
+  }
+  // A main() that comes to init too late in a child: it has ended by then.
+  if (std::getenv("COPROC_TEST_LATE_INIT") && what != "late-init") return 3;
+  return coproc::run_main(argc, argv, amain);
+}
