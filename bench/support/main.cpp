@@ -1,9 +1,11 @@
 #include "contest.hpp"
 #include "peer.hpp"
+#include "raw_function.hpp"
 
 #include <asio/version.hpp>
 #include <benchmark/benchmark.h>
 #include <boost/version.hpp>
+#include <coproc/init.hpp>
 
 #include <cstring>
 #include <fstream>
@@ -52,6 +54,8 @@ void describe_machine() {
 } // namespace
 
 int main(int argc, char** argv) {
+  bench::raw::end_if_reexecuted(argc, argv);
+  coproc::init(argc, argv);
   bench::settings how;
   how.smoke = take(argc, argv, "--smoke");
   how.big_host = !take(argc, argv, "--no_big_host") && !how.smoke;
