@@ -105,7 +105,10 @@ void pool_stream::refill() {
     if (kind_ != stream_kind::map) {
       const std::size_t under_way = read_ - given_;
       if (under_way >= window_) break;
-      size = std::min(size, window_ - under_way);
+      // Not in small pieces, as long as there is something else to do or to give out.
+      const std::size_t room = window_ - under_way;
+      if (room < size && (!chunks_.empty() || !batches_.empty())) break;
+      size = std::min(size, room);
     }
     message arguments;
     std::uint32_t count = 0;
@@ -212,9 +215,11 @@ asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> sel
   if (auto pool = self->pool_.lock(); pool && !pool->terminated()) pool->check_use(executor);
   if (self->waiter_) throw std::logic_error("result_stream: a next() is under way already");
   if (self->breathing_.due()) co_await pass_through_loop();
+  self->given_ += std::exchange(self->lent_, 0);
   self->refill();
   while (self->batches_.empty()) {
-    if (self->closed_ || self->finished()) co_return stream_batch();
+    if (self->cancelled_ && self->chunks_.empty()) throw std::system_error(asio::error::operation_aborted);
+    if (!self->cancelled_ && (self->closed_ || self->finished())) co_return stream_batch();
     auto wait = [self](suspension<bool> waiter) {
       waiter.on_cancellation(self, [](pool_stream& stream, asio::cancellation_type_t type) {
         if (type == asio::cancellation_type::none) return;
@@ -229,8 +234,7 @@ asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> sel
   }
   stream_batch first = std::move(self->batches_.front());
   self->batches_.pop_front();
-  self->given_ += first.count;
-  self->refill();
+  self->lent_ = first.count;
   co_return std::move(first);
 }
 

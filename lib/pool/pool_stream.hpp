@@ -58,7 +58,8 @@ private:
   std::deque<stream_batch> batches_;              // to be given out
   std::map<std::size_t, stream_batch> early_;     // ordered: those before them are missing
   std::size_t read_ = 0;                          // items taken from the range
-  std::size_t given_ = 0;                         // items whose results were given out
+  std::size_t given_ = 0;                         // items whose results were given out, and used up
+  std::size_t lent_ = 0;                          // those of the batch that was given out last
   std::size_t next_ = 0;                          // ordered: the item that comes next
   progress progress_;
   bool exhausted_ = false, closed_ = false, cancelled_ = false, refilling_ = false, reporting_ = false;

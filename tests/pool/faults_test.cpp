@@ -1,0 +1,359 @@
+#include <coproc/pool.hpp>
+
+#include "pool/targets.hpp"
+#include "support/co_test.hpp"
+#include "support/expect.hpp"
+#include "support/helper.hpp"
+#include "support/pending.hpp"
+#include "support/process_info.hpp"
+
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <ranges>
+#include <string>
+#include <vector>
+
+#include <signal.h>
+#include <unistd.h>
+
+using namespace coproc::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(pool_faults)
+
+namespace t = coproc::test::pool_targets;
+using coproc::async_result;
+using coproc::map_options;
+using coproc::pool_options;
+using t::announcements;
+
+namespace {
+
+/// Waits, without the pool's doing, until something holds.
+template <class Condition>
+asio::awaitable<bool> comes_true(Condition condition) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  const auto end = std::chrono::steady_clock::now() + deadline();
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) co_return false;
+    timer.expires_after(1ms);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  co_return true;
+}
+
+/// A file that goes with its owner.
+struct scratch_file {
+  scratch_file() {
+    char name[] = "/tmp/coproc-pool-XXXXXX";
+    fd = ::mkstemp(name);
+    path = name;
+  }
+  ~scratch_file() {
+    ::close(fd);
+    std::filesystem::remove(path);
+  }
+  std::string path;
+  int fd;
+};
+
+} // namespace
+
+CO_TEST_ONCE(a_death_is_told_by_its_status) {
+  coproc::pool workers(co_await this_executor(), 1);
+  auto exited = co_await thrown_by<coproc::worker_died>(workers.apply<t::exit_with>(7));
+  BOOST_TEST(exited.status.code().value() == 7);
+  CHECK_CONTAINS(std::string(exited.what()), "exit_with");
+  auto clean = co_await thrown_by<coproc::worker_died>(workers.apply<t::exit_with>(0));
+  BOOST_TEST(clean.status.code().value() == 0);
+  for (int number : {SIGKILL, SIGSEGV, SIGABRT, SIGTERM}) {
+    auto killed = co_await thrown_by<coproc::worker_died>(workers.apply<t::raise_signal>(number));
+    BOOST_TEST(killed.status.signal().value() == number);
+  }
+  const int four = co_await workers.apply<t::square>(2);
+  BOOST_TEST(four == 4);
+  BOOST_TEST(workers.stats().restarted == 6u);
+  BOOST_TEST(workers.stats().failed == 6u);
+}
+
+CO_TEST(a_worker_killed_from_outside_fails_its_task) {
+  coproc::pool workers(co_await this_executor(), 1);
+  announcements started;
+  auto task = workers.apply_async<t::announce_and_pause>(started);
+  auto next = workers.apply_async<t::square>(3);
+  const int pid = co_await started.get();
+  ::kill(pid, SIGKILL);
+  auto error = co_await thrown_by<coproc::worker_died>(task.get());
+  BOOST_TEST(error.status.signal().value() == SIGKILL);
+  const int nine = co_await next.get();
+  BOOST_TEST(nine == 9);
+}
+
+CO_TEST_ONCE(an_idle_worker_that_is_killed_is_replaced) {
+  coproc::pool workers(co_await this_executor(), 1);
+  const int first = co_await workers.apply<t::own_pid>();
+  ::kill(first, SIGKILL);
+  co_await end_of(first);
+  const int second = co_await workers.apply<t::own_pid>();
+  BOOST_TEST(first != second);
+  ::kill(second, SIGKILL);
+  co_await end_of(second);
+  const bool replaced = co_await comes_true([&] { return workers.stats().restarted == 2u; });
+  BOOST_TEST(replaced);
+}
+
+CO_TEST_ONCE(each_death_costs_one_task_among_many) {
+  coproc::pool workers(co_await this_executor(), 2);
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 400; ++i)
+    tasks.push_back(i % 40 == 13 ? workers.apply_async<t::die_if_odd>(i) : workers.apply_async<t::square>(i));
+  for (int i = 0; i != 400; ++i) {
+    if (i % 40 == 13) {
+      (void)co_await thrown_by<coproc::worker_died>(tasks[std::size_t(i)].get());
+    } else {
+      const int got = co_await tasks[std::size_t(i)].get();
+      BOOST_TEST(got == i * i);
+    }
+  }
+}
+
+CO_TEST_ONCE(a_death_in_a_chunk_costs_one_item) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto items = workers.imap<t::die_if_odd>(
+      std::views::iota(0, 30) | std::views::transform([](int i) { return i % 10 == 7 ? i : 2 * i; }),
+      map_options().chunk_size(10));
+  for (int i = 0; i != 30; ++i) {
+    bool died = false;
+    try {
+      auto got = co_await items.next();
+      BOOST_TEST(*got == 2 * i);
+    } catch (const coproc::worker_died&) {
+      died = true;
+    }
+    BOOST_TEST(died == (i % 10 == 7));
+  }
+}
+
+CO_TEST_ONCE(map_throws_worker_died) {
+  coproc::pool workers(co_await this_executor(), 2);
+  std::vector<int> numbers(100, 2);
+  numbers[50] = 1;
+  (void)co_await thrown_by<coproc::worker_died>(workers.map<t::die_if_odd>(numbers));
+  const int four = co_await workers.apply<t::square>(2);
+  BOOST_TEST(four == 4);
+}
+
+struct dies_when_read {
+  int x = 0;
+  template <class A>
+  void save(A& to) const {
+    to(x);
+  }
+  template <class A>
+  void load(A& from) {
+    from(x);
+    if (x == 13) ::kill(::getpid(), SIGKILL);
+  }
+};
+int read_it(dies_when_read value) { return value.x; }
+
+struct dies_when_written {
+  int x = 0;
+  template <class A>
+  void save(A& to) const {
+    if (x == 13) ::kill(::getpid(), SIGKILL);
+    to(x);
+  }
+  template <class A>
+  void load(A& from) {
+    from(x);
+  }
+};
+dies_when_written write_it(int x) {
+  dies_when_written value;
+  value.x = x;
+  return value;
+}
+
+CO_TEST_ONCE(death_while_reading_a_task_or_writing_a_result_is_that_tasks) {
+  coproc::pool workers(co_await this_executor(), 1);
+  dies_when_read thirteen;
+  thirteen.x = 13;
+  auto reads = workers.apply_async<read_it>(thirteen);
+  auto after = workers.apply_async<t::square>(1);
+  (void)co_await thrown_by<coproc::worker_died>(reads.get());
+  auto writes = workers.apply_async<write_it>(13);
+  auto good = workers.apply_async<write_it>(14);
+  (void)co_await thrown_by<coproc::worker_died>(writes.get());
+  auto got = co_await good.get();
+  BOOST_TEST(got.x == 14);
+  const int one = co_await after.get();
+  BOOST_TEST(one == 1);
+}
+
+struct cannot_be_written {
+  template <class A>
+  void save(A&) const {
+    throw std::runtime_error("this can't be written");
+  }
+  template <class A>
+  void load(A&) {}
+};
+cannot_be_written make_unwritable() { return {}; }
+
+CO_TEST_ONCE(a_result_that_cannot_be_encoded_is_that_tasks_error) {
+  coproc::pool workers(co_await this_executor(), 1);
+  auto error = co_await thrown_by<coproc::remote_error>(workers.apply<make_unwritable>());
+  BOOST_TEST(error.message() == "this can't be written");
+}
+
+CO_TEST_ONCE(retries_start_a_task_again) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).retries(2));
+  scratch_file file;
+  const int starts = co_await workers.apply<t::die_until>(file.path, 2);
+  BOOST_TEST(starts == 3);
+  scratch_file other;
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(other.path, 3));
+  BOOST_TEST(std::filesystem::file_size(other.path) == 3u);
+}
+
+CO_TEST_ONCE(without_retries_no_task_starts_twice) {
+  coproc::pool workers(co_await this_executor(), 1);
+  scratch_file file;
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(file.path, 1));
+  co_await workers.apply<t::nothing>();
+  BOOST_TEST(std::filesystem::file_size(file.path) == 1u);
+}
+
+CO_TEST_ONCE(a_failing_initializer_ends_with_an_error_that_says_so) {
+  coproc::pool workers(co_await this_executor(),
+                       pool_options().size(2).initializer(coproc::target<t::set_state_or_throw>, -1));
+  auto other = workers.apply_async<t::get_state>();
+  auto error = co_await thrown_by<coproc::worker_died>(workers.apply<t::get_state>());
+  CHECK_CONTAINS(std::string(error.what()), "initializer");
+  CHECK_CONTAINS(std::string(error.what()), "no good state");
+  (void)co_await thrown_by<coproc::worker_died>(other.get());
+  // It is not broken for good, but says the same.
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::get_state>());
+}
+
+CO_TEST_ONCE(a_crash_loop_stops_with_a_clear_error) {
+  coproc::pool workers(co_await this_executor(),
+                       pool_options().size(2).initializer(coproc::target<t::kill_self>));
+  auto error = co_await thrown_by<coproc::worker_died>(workers.apply<t::nothing>());
+  CHECK_CONTAINS(std::string(error.what()), "gave up");
+  CHECK_CONTAINS(std::string(error.what()), "SIGKILL");
+  workers.close();
+  co_await workers.join();
+}
+
+CO_TEST_ONCE(a_task_that_takes_too_long_is_killed) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).task_timeout(50ms));
+  announcements started;
+  auto slow = workers.apply_async<t::announce_and_pause>(started);
+  auto next = workers.apply_async<t::own_pid>();
+  const int pid = co_await started.get();
+  auto error = co_await thrown_by<coproc::timeout_expired>(slow.get());
+  BOOST_TEST((error.timeout == 50ms));
+  BOOST_TEST(error.status.signal().value() == SIGKILL);
+  BOOST_TEST(!alive(pid));
+  const int other = co_await next.get();
+  BOOST_TEST(other != pid);
+}
+
+CO_TEST_ONCE(the_time_of_a_task_counts_from_its_start_and_for_each_item) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).task_timeout(sanitized ? 2s : 400ms));
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 6; ++i) tasks.push_back(workers.apply_async<t::sleep_ms>(100)); // all wait longer
+  for (auto& task : tasks) {
+    const int ms = co_await task.get();
+    BOOST_TEST(ms == 100);
+  }
+  std::vector<int> times(6, 100);
+  auto slept = co_await workers.map<t::sleep_ms>(times, map_options().chunk_size(6));
+  BOOST_TEST(slept.size() == 6u);
+}
+
+CO_TEST_ONCE(a_stopped_worker_is_caught_by_the_timeout) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).task_timeout(100ms));
+  announcements started;
+  auto task = workers.apply_async<t::announce_and_pause>(started);
+  const int pid = co_await started.get();
+  ::kill(pid, SIGSTOP);
+  (void)co_await thrown_by<coproc::timeout_expired>(task.get());
+  BOOST_TEST(!alive(pid));
+  // One that is stopped before it begins loses its worker, and runs elsewhere.
+  const int idle = co_await workers.apply<t::own_pid>();
+  ::kill(idle, SIGSTOP);
+  co_await until_state(idle, 'T');
+  const int other = co_await workers.apply<t::own_pid>();
+  BOOST_TEST(other != idle);
+}
+
+CO_TEST_ONCE(garbage_on_stdout_does_nothing) {
+  coproc::pool workers(co_await this_executor(), 1);
+  const int before = co_await workers.apply<t::own_pid>();
+  co_await workers.apply<t::write_garbage>(true);
+  const int after = co_await workers.apply<t::own_pid>();
+  BOOST_TEST(before == after);
+}
+
+CO_TEST_ONCE(garbage_on_the_channel_fails_that_workers_task_and_no_other) {
+  coproc::pool workers(co_await this_executor(), 2);
+  announcements started, go;
+  auto bystander = workers.apply_async<t::announce_and_wait>(started, go);
+  (void)co_await started.get();
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::write_garbage>(false));
+  co_await go.put(1);
+  const int one = co_await bystander.get();
+  BOOST_TEST(one == 1);
+}
+
+CO_TEST_ONCE(a_death_is_noticed_though_an_heir_holds_the_channel) {
+  coproc::pool workers(co_await this_executor(), 1);
+  announcements heirs;
+  auto task = workers.apply_async<t::leave_heir_and_die>(heirs);
+  const int heir = co_await heirs.get();
+  killed_at_end end(heir);
+  (void)co_await thrown_by<coproc::worker_died>(task.get());
+}
+
+CO_TEST_ONCE(what_waits_behind_a_long_task_runs_elsewhere) {
+  coproc::pool workers(co_await this_executor(), 2);
+  // Short ones first, so that they are handed ahead.
+  for (int round = 0; round != 3; ++round) {
+    std::vector<async_result<int>> warm;
+    for (int i = 0; i != 300; ++i) warm.push_back(workers.apply_async<t::sleep_ms>(0));
+    for (auto& task : warm) co_await task.wait();
+  }
+  announcements started, go;
+  std::vector<async_result<int>> tasks;
+  tasks.push_back(workers.apply_async<t::sleep_ms>(3'000));
+  for (int i = 0; i != 300; ++i) tasks.push_back(workers.apply_async<t::sleep_ms>(0));
+  for (std::size_t i = 1; i != tasks.size(); ++i) co_await tasks[i].wait();
+  BOOST_TEST(!tasks[0].ready());
+}
+
+CO_TEST_ONCE(a_printed_line_is_there_with_its_result) {
+  int ends[2];
+  BOOST_REQUIRE(::pipe(ends) == 0);
+  const int kept = ::dup(1);
+  coproc::pool workers(co_await this_executor(), 1);
+  ::dup2(ends[1], 1); // workers get the host's stdout
+  co_await workers.apply<t::print>("hello\n");
+  ::dup2(kept, 1);
+  ::close(kept);
+  ::close(ends[1]);
+  char text[16] = {};
+  BOOST_TEST(::read(ends[0], text, sizeof text) == 6);
+  BOOST_TEST(std::string(text) == "hello\n");
+  ::close(ends[0]);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

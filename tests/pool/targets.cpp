@@ -1,0 +1,115 @@
+#include "pool/targets.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace coproc::test::pool_targets {
+
+namespace {
+int state = 0;
+} // namespace
+
+int square(int x) { return x * x; }
+int add(int a, int b) { return a + b; }
+int own_pid() { return ::getpid(); }
+void nothing() {}
+
+int throw_if_odd(int x) {
+  if (x % 2 != 0) throw std::runtime_error("odd: " + std::to_string(x));
+  return x;
+}
+
+int die_if_odd(int x) {
+  if (x % 2 != 0) ::kill(::getpid(), SIGKILL);
+  return x;
+}
+
+int exit_with(int code) { std::exit(code); }
+
+int raise_signal(int number) {
+  ::signal(number, SIG_DFL);
+  ::raise(number);
+  return 0;
+}
+
+int sleep_ms(int ms) {
+  ::usleep(static_cast<useconds_t>(ms) * 1000);
+  return ms;
+}
+
+std::string twice(std::string text) { return text + text; }
+std::size_t length(const std::string& text) { return text.size(); }
+std::unique_ptr<int> boxed(int x) { return std::make_unique<int>(x); }
+
+void announce_and_pause(announcements started) {
+  started.blocking_put(::getpid());
+  for (;;) ::pause();
+}
+
+int announce_and_wait(announcements started, announcements go) {
+  started.blocking_put(::getpid());
+  return go.blocking_get();
+}
+
+int die_until(const std::string& path, int times) {
+  std::ofstream(path, std::ios::app) << '.' << std::flush;
+  const auto starts = static_cast<int>(std::ifstream(path, std::ios::ate).tellg());
+  if (starts <= times) ::kill(::getpid(), SIGKILL);
+  return starts;
+}
+
+int count_calls() {
+  static int calls = 0;
+  return ++calls;
+}
+
+void set_state(int x) { state = x; }
+void set_state_or_throw(int x) {
+  if (x < 0) throw std::invalid_argument("no good state");
+  state = x;
+}
+void kill_self() { ::kill(::getpid(), SIGKILL); }
+int get_state() { return state; }
+void print(const std::string& text) { std::cout << text; }
+
+void write_garbage(bool to_stdout) {
+  const char noise[] = "\x01\x02 this is nothing that anybody could expect \xff\xff\xff\xff\xff\xff";
+  if (to_stdout) {
+    if (::write(1, "nothing that anybody expects\n", 29) < 0) ::_exit(99);
+    return;
+  }
+  for (int fd = 3; fd != 256; ++fd) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+      (void)::send(fd, noise, sizeof noise, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  for (;;) ::pause();
+}
+
+void leave_heir_and_die(announcements heir) {
+  if (const pid_t pid = ::fork(); pid != 0) {
+    heir.blocking_put(pid);
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::setsid(); // it is not killed with the worker's group
+  ::sleep(60);
+  ::_exit(0);
+}
+
+std::size_t grow(std::size_t bytes) {
+  auto* kept = static_cast<char*>(std::malloc(bytes));
+  if (!kept) throw std::bad_alloc();
+  std::memset(kept, 1, bytes);
+  return static_cast<std::size_t>(::getpid());
+}
+
+} // namespace coproc::test::pool_targets

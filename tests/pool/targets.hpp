@@ -1,0 +1,47 @@
+#pragma once
+
+#include <coproc/shared_queue.hpp>
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+/// What the tests of the pool run in its workers.
+namespace coproc::test::pool_targets {
+
+using announcements = coproc::shared_queue<int>;
+
+int square(int x);
+int add(int a, int b);
+int own_pid();
+void nothing();
+int throw_if_odd(int x);
+int die_if_odd(int x); // by SIGKILL
+int exit_with(int code);
+int raise_signal(int number);
+int sleep_ms(int ms); // gives it back
+std::string twice(std::string text);
+std::size_t length(const std::string& text);
+std::unique_ptr<int> boxed(int x);
+/// Says its pid, and sleeps for ever.
+void announce_and_pause(announcements started);
+/// The same, with a result at once when it is woken by the second queue.
+int announce_and_wait(announcements started, announcements go);
+/// Dies the first time, as a file tells: gives how often it was started.
+int die_until(const std::string& path, int times);
+/// How often this worker has run it.
+int count_calls();
+/// Global state, set by an initializer.
+void set_state(int x);
+void set_state_or_throw(int x);
+void kill_self();
+int get_state();
+void print(const std::string& text);
+void write_garbage(bool to_stdout);
+/// Leaves a process behind that keeps all descriptors of the worker open, and dies.
+void leave_heir_and_die(announcements heir);
+/// Keeps so much more memory.
+std::size_t grow(std::size_t bytes);
+
+} // namespace coproc::test::pool_targets
