@@ -58,6 +58,7 @@ private:
   entries entries_;
   std::optional<stream_end> event_; // a duplicate, since a descriptor can be in a loop only once
   std::optional<asio::steady_timer> patience_;
+  unsigned passes_ = 4; // through the loop before waiting: more if that has been of use lately
   bool watching_ = false;
   bool aborted_ = false; // the handle is gone
   bool ended_ = false;   // the context is

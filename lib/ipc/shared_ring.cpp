@@ -285,18 +285,16 @@ ring_result shared_ring::arm(ring_gate gate) {
   return ring_result::not_yet;
 }
 
-ring_result shared_ring::sleep(ring_gate gate, os::deadline until) {
-  if (spin_for(gate)) return ring_result::done;
+void shared_ring::sleep(ring_gate gate, os::deadline until) {
+  if (spin_for(gate)) return;
   std::uint32_t ticket;
   {
     side_lock lock(*shared_, side_of(gate), until);
-    if (!lock) return ring_result::busy;
-    if (is_open(gate)) return ring_result::done;
+    if (!lock || is_open(gate)) return;
     gate_of(gate).sleepers = 1;
     ticket = word_of(gate).load(std::memory_order_relaxed);
   }
   os::futex_wait(word_of(gate), ticket, until);
-  return ring_result::done;
 }
 
 /// Waits awake for a moment, which a wake-up takes many times as long as: for longer if that has been of use
@@ -304,12 +302,12 @@ ring_result shared_ring::sleep(ring_gate gate, os::deadline until) {
 bool shared_ring::spin_for(ring_gate gate) noexcept {
   const unsigned most = spins_.load(std::memory_order_relaxed);
   for (unsigned i = 0; i < most; ++i) {
-    os::pause(8);
+    os::pause(32); // each look takes the line of the cache away from who is about to write it
     if (!is_open(gate)) continue;
-    spins_.store(std::min(most + 8, 256u), std::memory_order_relaxed);
+    spins_.store(std::min(most + 2, 64u), std::memory_order_relaxed);
     return true;
   }
-  spins_.store(std::max(most - most / 4, 4u), std::memory_order_relaxed);
+  spins_.store(std::max(most - most / 4, 1u), std::memory_order_relaxed);
   return false;
 }
 

@@ -87,6 +87,8 @@ public:
   /// Clears the event of a gate, so that it is signalled when the gate opens. Does not sleep.
   /// @returns done if it is open; not_yet: the event is to be waited for; busy.
   ring_result arm(ring_gate gate);
+  /// @returns whether an attempt is worth it.
+  bool looks_open(ring_gate gate) const noexcept { return is_open(gate); }
   int event(ring_gate gate) const noexcept { return events_[static_cast<std::size_t>(gate)].get(); }
 
   std::size_t size() const noexcept;
@@ -97,13 +99,10 @@ public:
 
 private:
   class side_lock;
-  struct shared_block;
 
-  void open_events();
   void attach();
   bool is_open(ring_gate gate) const noexcept;
-  ring_result register_sleeper(ring_gate gate, os::deadline until, std::uint32_t& ticket);
-  ring_result sleep(ring_gate gate, os::deadline until);
+  void sleep(ring_gate gate, os::deadline until);
   bool spin_for(ring_gate gate) noexcept;
   ring_layout::side& side_of(ring_gate gate) const noexcept;
   ring_layout::gate& gate_of(ring_gate gate) const noexcept;
@@ -116,7 +115,7 @@ private:
   std::size_t limit_ = 0;
   // Each is used under the lock of its side alone, which makes them as thread-safe as what they show.
   os::growing_view put_view_, get_view_, header_view_;
-  std::atomic<unsigned> spins_{64}; // how long waiting awake has been worth it lately
+  std::atomic<unsigned> spins_{16}; // how long waiting awake has been worth it lately
 };
 
 } // namespace coproc::detail

@@ -67,7 +67,7 @@ public:
         }) {
     ring_memory memory(ring);
     asleep_ = soon([&] {
-      return memory.layout().putters.gates[0].sleepers == 1 && process_state_of(child_.pid()) == 'S';
+      return memory.layout().putters.gates[0].sleepers != 0 && process_state_of(child_.pid()) == 'S';
     });
   }
   bool asleep() const { return asleep_; }
@@ -92,7 +92,7 @@ public:
         }) {
     ring_memory memory(ring);
     asleep_ = soon([&] {
-      return memory.layout().getters.gates[0].sleepers == 1 && process_state_of(child_.pid()) == 'S';
+      return memory.layout().getters.gates[0].sleepers != 0 && process_state_of(child_.pid()) == 'S';
     });
   }
   bool asleep() const { return asleep_; }
