@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Uses the library as others would: check.py SOURCE_ROOT BUILD_ROOT -- COMPILER...
 
-Installs BUILD_ROOT to a temporary prefix. Then builds, outside of the checkout, the README's quick start with the
-README's recipe for pkg-config, CMake and Meson, and app.cpp with each of them, shared and static where both are
-installed; and runs them all.
+Installs BUILD_ROOT to a temporary prefix, and looks at what the shared library exports. Then builds, outside of the
+checkout, the README's quick start with the README's recipe for pkg-config, CMake and Meson, and app.cpp with each of
+them, shared and static where both are installed; and runs them all.
 """
 
 import json
@@ -69,6 +69,22 @@ def check_program(path, library_path, name):
     printed = run(path, cwd=path.parent, **environment)
     if name == "app" and printed != expected_output():
         sys.exit(f"{path} printed\n{printed}")
+
+
+def check_exports(library):
+    """The API and what a program shares with the library are visible; its internals and Boost are not."""
+    symbols = run("nm", "--dynamic", "--defined-only", "--demangle", library, cwd=library.parent).splitlines()
+    names = [line.split(maxsplit=2)[-1] for line in symbols]
+    internal = [name for name in names if re.search(r"\bcoproc::os::|\bboost::|\bprocess_v2::|detail::child_state::", name)]
+    if internal:
+        sys.exit(f"{library.name} exports what is internal:\n" + "\n".join(internal))
+    # A coroutine frame is allocated through the call stack of its thread, and freed so: by the library and the program.
+    for wanted in (r"coproc::child::wait\(\)", r"asio::detail::call_stack<asio::detail::thread_context, .*::top_",
+                   r"asio::detail::execution_context_service_base<asio::detail::epoll_reactor>::id",
+                   r"asio::system_category\(\)::instance", r"typeinfo for coproc::timeout_expired"):
+        if not any(re.fullmatch(wanted, name) for name in names):
+            sys.exit(f"{library.name} does not export {wanted}")
+    passed(f"{len(names)} exported symbols")
 
 
 def use_pkg_config(scratch, libdir, kinds):
@@ -146,6 +162,8 @@ def main():
         [config] = (scratch / "staged").rglob("pkgconfig/coproc.pc")
         libdir = config.parent.parent
         kinds = [kind for kind, file in (("shared", "libcoproc.so"), ("static", "libcoproc.a")) if (libdir / file).exists()]
+        if "shared" in kinds:
+            check_exports(libdir / "libcoproc.so")
         use_pkg_config(scratch, libdir, kinds)
         use_cmake(scratch, libdir, kinds)
         use_meson(scratch)
