@@ -101,6 +101,9 @@ std::vector<finding> findings_of(const std::vector<file>& files, const results& 
   all.push_back(totals("files", grouped(files.size()), files.size(), find_files + "-printf x | wc -c"));
   all.push_back(totals("bytes", readable_bytes(bytes), bytes, each_file + "cat -- | wc -c"));
   all.push_back(totals("lines", grouped(found.lines), found.lines, each_file + "cat -- | wc -l"));
+  // grep, since cat would join the last word of one file to the first of the next.
+  all.push_back(totals("words", grouped(found.words), found.words,
+                       each_file + "grep -ah '' -- | tr -cs 'A-Za-z0-9_' '[\\n*]' | grep -c . || :"));
   all.push_back(duplicates(found));
   all.push_back(compression(found, bytes));
   all.push_back(most_included(found));

@@ -21,6 +21,7 @@ struct results {
   std::string repeated_sums;    ///< Those of more than one file, a line each, sorted.
   std::uint64_t compressed = 0; ///< Bytes, by gzip -1, each file by itself.
   std::uint64_t lines = 0;
+  std::uint64_t words = 0; ///< By count_words().
   std::unordered_map<std::string, std::uint64_t>
       includes; ///< `<header>` to the number of lines that include it.
 };

@@ -7,7 +7,8 @@
 // command line, 130 after Ctrl-C (all programs have been stopped then).
 //
 // Where to look: files.cpp streams find's output; gather.cpp runs programs and pipelines, with input and
-// streamed lines; crew.cpp caps them and keeps the books; misbehave.cpp meets a timeout and a missing
+// streamed lines; crew.cpp caps them and keeps the books; words.cpp runs a C++ function in child processes,
+// by a pool, and hears of its progress through a shared queue; misbehave.cpp meets a timeout and a missing
 // program.
 
 #include "crew.hpp"
@@ -18,6 +19,7 @@
 #include "progress.hpp"
 #include "report.hpp"
 #include "shell.hpp"
+#include "words.hpp"
 
 #include <coproc/run_main.hpp>
 
@@ -93,7 +95,8 @@ asio::awaitable<int> amain(std::vector<std::string> arguments) {
   const auto start = clock_type::now();
   const auto files = co_await tour::list_files(chosen->directory, crew, *progress);
   progress->listed_all(files.size());
-  const tour::results results = co_await tour::gather(files, crew, *progress);
+  tour::results results = co_await tour::gather(files, crew, *progress);
+  results.words = co_await tour::count_words(files, chosen->jobs, *progress);
   const coproc::duration ours = clock_type::now() - start;
   progress.reset(); // its line goes, the report comes
 

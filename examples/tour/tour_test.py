@@ -118,13 +118,14 @@ class Tour(unittest.TestCase):
         self.assertIn("605  <vector>", done.stdout)
         self.assertIn("killed by SIGTERM", found["endless"])
         self.assertEqual(found["missing"], "spawn 'no-such-program': No such file or directory")
-        self.assertEqual(done.stdout.count(" agrees\n"), 9)
+        self.assertEqual(found["words"], f"{sum(len(re.findall(rb'[A-Za-z0-9_]+', data)) for data in contents):,}")
+        self.assertEqual(done.stdout.count(" agrees\n"), 10)
         self.assertNotRegex(done.stdout, "[\r\033]", "no terminal, no control characters")
 
     def test_an_empty_directory(self):
         done = self.run_tour(str(self.tree))
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
-        self.assertEqual(done.stdout.count(" agrees\n"), 8)
+        self.assertEqual(done.stdout.count(" agrees\n"), 9)
 
     def test_a_shell_that_says_otherwise(self):
         make_tree(self.tree)
