@@ -28,6 +28,7 @@
 #include <cstdio>
 #include <iostream>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 
 #include <unistd.h>
@@ -229,6 +230,16 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
 
 namespace {
 
+/// What went wrong, out of "spawn 'program': cannot open stdin: No such file or directory".
+std::string reason_of(const std::system_error& error) {
+  std::string_view text = error.what();
+  const std::string code = ": " + error.code().message();
+  if (text.ends_with(code)) text.remove_suffix(code.size());
+  const std::size_t end = text.find("': ");
+  if (!text.starts_with("spawn '") || end == text.npos) return ": cannot execute the program again";
+  return std::string(text.substr(end + 1));
+}
+
 /// Waits for the first words of a child that was spawned.
 asio::awaitable<incoming> first_message(std::shared_ptr<stream_end> channel) {
   for (;;) {
@@ -258,7 +269,7 @@ asio::awaitable<void> function_process::start_by_spawn(std::shared_ptr<function_
   try {
     child = detail::start(executor, std::move(program), defaults);
   } catch (const std::system_error& error) {
-    throw std::system_error(error.code(), self->blame() + ": cannot execute the program again");
+    throw std::system_error(error.code(), self->blame() + reason_of(error));
   }
   made.child_channel.reset();
   made.child_lifeline.reset();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 
 namespace coproc {
 
@@ -21,6 +23,18 @@ injection& injected(os::call which) {
   static std::array<injection, 32> all;
   return all.at(static_cast<std::size_t>(which));
 }
+
+/// A fault for a process that a test can't reach: the fork server. "fork 11 2": two forks fail with EAGAIN.
+const bool inherited = [] {
+  const char* text = std::getenv("COPROC_TEST_FAULT");
+  int error = 0;
+  unsigned times = 0;
+  if (!text || std::sscanf(text, "fork %d %u", &error, &times) != 2) return false;
+  injection& it = injected(os::call::fork);
+  it.left = times;
+  it.error = error;
+  return true;
+}();
 
 /// @returns whether there was something to take.
 bool take_one(std::atomic<std::size_t>& counter) {
