@@ -1,0 +1,109 @@
+// Function processes, many and for long, with deaths at random. COPROC_STRESS_RUNS scales it.
+#include <coproc/process.hpp>
+
+#include "support/expect.hpp"
+#include "support/method_test.hpp"
+#include "support/pending.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <signal.h>
+#include <unistd.h>
+
+using namespace coproc::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(function_stress)
+
+using coproc::process;
+using coproc::start_method;
+using coproc::target;
+
+const std::size_t runs = scale_from_environment("COPROC_STRESS_RUNS", sanitized ? 500 : 2000);
+
+/// Bytes that are resident at this moment.
+std::size_t resident() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t total = 0, pages = 0;
+  file >> total >> pages;
+  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+int increment(int n) { return n + 1; }
+
+asio::awaitable<void> start_some(start_method method, std::size_t count) {
+  for (std::size_t i = 0; i != count; ++i) {
+    process p{by(method), target<increment>, static_cast<int>(i)};
+    co_await p.start();
+    int result = co_await p.result();
+    if (result != static_cast<int>(i) + 1) BOOST_ERROR("a wrong result");
+  }
+}
+
+METHOD_TEST_ONCE(starts_leak_nothing) {
+  // The others are slow, or copy this process.
+  const std::size_t count = method == start_method::forkserver ? runs : runs / 10;
+  co_await start_some(method, count / 10); // everything has its size by then
+  const std::size_t before = resident();
+  auto first = co_await beside(start_some(method, count / 2));
+  auto second = co_await beside(start_some(method, count / 2));
+  co_await first.result();
+  co_await second.result();
+  const std::size_t after = resident();
+  if (!sanitized) BOOST_TEST(after < before + (std::size_t(4) << 20), before << " bytes before, " << after);
+}
+
+/// Kills the fork servers, as what else there may be of this process's children.
+void kill_servers() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream children(task.path() / "children");
+    for (int child; children >> child;) {
+      std::ifstream file("/proc/" + std::to_string(child) + "/comm");
+      std::string name;
+      std::getline(file, name);
+      if (name == "coproc-forks") ::kill(child, SIGKILL);
+    }
+  }
+}
+
+CO_TEST_ONCE(deaths_at_random_are_told_and_wedge_nobody) {
+  std::mt19937 random(1);
+  const auto chance = [&random](unsigned one_in) { return random() % one_in == 0; };
+  std::size_t values = 0, deaths = 0, failures = 0;
+  for (std::size_t i = 0; i != runs / 10; ++i) {
+    std::vector<process<int>> all;
+    std::vector<pending<void>> starts;
+    for (int n = 0; n != 4; ++n) all.emplace_back(target<increment>, n);
+    for (auto& p : all) {
+      auto start = co_await beside(p.start());
+      starts.push_back(std::move(start));
+    }
+    if (chance(20)) co_await breathe();
+    if (chance(10)) kill_servers();
+    for (int n = 0; n != 4; ++n) {
+      process<int>& p = all[static_cast<std::size_t>(n)];
+      try {
+        co_await starts[static_cast<std::size_t>(n)].result();
+        if (chance(5)) p.kill();
+        if (chance(10)) continue; // dropped
+        int result = co_await p.result();
+        BOOST_TEST(result == n + 1);
+        ++values;
+      } catch (const coproc::process_died&) {
+        ++deaths;
+      } catch (const coproc::bootstrap_error&) { // its server was killed twice
+        ++failures;
+      }
+    }
+  }
+  BOOST_TEST(values > runs / 10);
+  BOOST_TEST(deaths > 0u);
+  BOOST_TEST(failures <= runs / 100);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
