@@ -72,15 +72,17 @@ public:
   }
   bool asleep() const { return asleep_; }
   bool ends() {
-    bool ended = soon([&] { return process_state_of(child_.pid()) == 'Z'; });
-    return ended && child_.ended_well();
+    gone_ = soon([&] { return process_state_of(child_.pid()) == 'Z'; });
+    return gone_ && child_.ended_well();
   }
+  bool gone() const { return gone_; }
   pid_t pid() const { return child_.pid(); }
   const forked& process() const { return child_; }
 
 private:
   forked child_;
   bool asleep_ = false;
+  bool gone_ = false;
 };
 
 /// The same for an item that is put.
@@ -400,11 +402,22 @@ BOOST_AUTO_TEST_CASE(arming_an_event) {
         },
         [](ring_type& ring) { ring.arm(ring_gate::items); },
         [](ring_type& ring) {
+          BOOST_TEST((ring.arm(ring_gate::items) == ring_result::not_yet));
+          BOOST_TEST(!readable(ring.event(ring_gate::items)));
           put(ring, std::uint64_t{5});
           BOOST_TEST(readable(ring.event(ring_gate::items)));
           check_works(ring, {5});
         }}
       .everywhere();
+}
+
+BOOST_AUTO_TEST_CASE(close_wakes_who_sleeps) {
+  ring_type ring(0);
+  sleeping_getter getter(ring);
+  BOOST_TEST(getter.asleep());
+  ring.close();
+  BOOST_TEST(!getter.ends()); // with an exception
+  BOOST_TEST(getter.gone());
 }
 
 BOOST_AUTO_TEST_CASE(the_one_that_was_woken_is_killed) {
