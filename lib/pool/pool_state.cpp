@@ -38,7 +38,7 @@ pool_state::pool_state(asio::any_io_executor executor, const pool_options& optio
     : executor_(std::move(executor)), method_(pool_access::method(options)),
       max_pending_(pool_access::max_pending(options)), initializer_(pool_access::initializer(options)),
       initializer_arguments_(pool_access::initializer_arguments(options)),
-      report_(pool_access::report(options)), policy_(limits_of(options)) {
+      report_(shared_report(pool_access::report(options))), policy_(limits_of(options)) {
   settings_.stamp_items = policy_.set().task_timeout > duration::zero();
   settings_.max_rss = pool_access::max_rss(options);
   if (initializer_.entry) initializer_number_ = number_of(initializer_);
@@ -393,7 +393,7 @@ void pool_state::report() {
     state.failed = now.failed;
     state.total = self->total_;
     auto call = self->report_; // which may destroy the pool
-    call(state);
+    (*call)(state);
   });
 }
 

@@ -37,6 +37,12 @@ struct pool_access {
   static const std::function<void(progress)>& report(const pool_options& o) { return o.report_; }
 };
 
+/// One function object is called throughout: it may keep count of something.
+inline std::shared_ptr<std::function<void(progress)>>
+shared_report(const std::function<void(progress)>& report) {
+  return report ? std::make_shared<std::function<void(progress)>>(report) : nullptr;
+}
+
 /// Whose items the policy's units are: each of them gets a result or an error, once.
 class pool_owner : public std::enable_shared_from_this<pool_owner> {
 public:
@@ -169,7 +175,7 @@ private:
   pool_target initializer_;
   std::uint32_t initializer_number_ = 0;
   std::shared_ptr<message> initializer_arguments_;
-  std::function<void(progress)> report_;
+  const std::shared_ptr<std::function<void(progress)>> report_; // null: nobody asks
 
   pool_policy policy_;
   std::vector<target_info> targets_;

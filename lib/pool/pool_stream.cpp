@@ -77,7 +77,7 @@ pool_stream::pool_stream(pool_state& pool, pool_target target, std::unique_ptr<m
     : pool_(pool.weak_from_this()), target_(target), number_(pool.number_of(target)),
       items_(std::move(items)), kind_(kind), chunk_(map_access::chunk(options)),
       slots_(pool.policy().set().size), window_(map_access::window(options)),
-      report_(map_access::report(options)), executor_(pool.executor()) {
+      report_(shared_report(map_access::report(options))), executor_(pool.executor()) {
   if (window_ == 0) window_ = std::max(items_for_a_slot, chunk_) * slots_;
   if (auto total = items_->total()) progress_.total = *total;
 }
@@ -184,8 +184,8 @@ void pool_stream::report() {
     self->reporting_ = false;
     progress now = self->progress_;
     now.total = std::max(now.total, self->read_);
-    auto call = self->report_;
-    call(now);
+    auto call = self->report_; // which may drop the stream
+    (*call)(now);
   });
 }
 

@@ -51,7 +51,7 @@ private:
   const stream_kind kind_;
   const std::size_t chunk_, slots_;
   std::size_t window_;
-  std::function<void(progress)> report_;
+  const std::shared_ptr<std::function<void(progress)>> report_; // null: nobody asks
   asio::any_io_executor executor_;
 
   std::map<chunk*, std::weak_ptr<chunk>> chunks_; // in the pool
