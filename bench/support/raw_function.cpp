@@ -48,6 +48,13 @@ struct answer {
   ::_exit(0);
 }
 
+/// What else the program has open, the pipes to its peers above all, would stay open in a child for as long
+/// as that lives.
+void close_all_but(int fd) {
+  for (int other = 3; other < 1024; ++other)
+    if (other != fd) ::close(other);
+}
+
 /// A child with one end of a pair of packet sockets; the other end is returned.
 template <class Function>
 int with_child(Function child, pid_t& pid) {
@@ -57,7 +64,7 @@ int with_child(Function child, pid_t& pid) {
   require(pid >= 0, "fork");
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::close(ends[0]);
+    close_all_but(ends[1]);
     child(ends[1]);
     ::_exit(0);
   }
@@ -99,7 +106,7 @@ void start_fork_server() {
   const pid_t pid = ::fork();
   require(pid >= 0, "fork");
   if (pid == 0) {
-    ::close(ends[0]);
+    close_all_but(ends[1]);
     serve(ends[1]);
   }
   ::close(ends[1]);
