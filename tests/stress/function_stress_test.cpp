@@ -2,10 +2,14 @@
 #include <coproc/process.hpp>
 
 #include "support/expect.hpp"
+#include "support/leak_check.hpp"
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
 
-#include <chrono>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -16,7 +20,6 @@
 #include <unistd.h>
 
 using namespace coproc::test;
-using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_SUITE(function_stress)
 
@@ -45,7 +48,17 @@ asio::awaitable<void> start_some(start_method method, std::size_t count) {
   }
 }
 
-METHOD_TEST_ONCE(starts_leak_nothing) {
+/// Runs @p body without a deadline: how long it takes is up to COPROC_STRESS_RUNS.
+void run_to_end(asio::awaitable<void> body) {
+  leak_check nothing_left;
+  asio::io_context loop;
+  std::exception_ptr error;
+  asio::co_spawn(loop, std::move(body), [&](std::exception_ptr e) { error = e; });
+  loop.run();
+  if (error) std::rethrow_exception(error);
+}
+
+asio::awaitable<void> starts_leak_nothing(start_method method) {
   // The others are slow, or copy this process.
   const std::size_t count = method == start_method::forkserver ? runs : runs / 10;
   co_await start_some(method, count / 10); // everything has its size by then
@@ -57,6 +70,12 @@ METHOD_TEST_ONCE(starts_leak_nothing) {
   const std::size_t after = resident();
   if (!sanitized) BOOST_TEST(after < before + (std::size_t(4) << 20), before << " bytes before, " << after);
 }
+
+BOOST_AUTO_TEST_CASE(starts_leak_nothing_by_forkserver) {
+  run_to_end(starts_leak_nothing(start_method::forkserver));
+}
+BOOST_AUTO_TEST_CASE(starts_leak_nothing_by_spawn) { run_to_end(starts_leak_nothing(start_method::spawn)); }
+BOOST_AUTO_TEST_CASE(starts_leak_nothing_by_fork) { run_to_end(starts_leak_nothing(start_method::fork)); }
 
 /// Kills the fork servers, as what else there may be of this process's children.
 void kill_servers() {
@@ -71,7 +90,7 @@ void kill_servers() {
   }
 }
 
-CO_TEST_ONCE(deaths_at_random_are_told_and_wedge_nobody) {
+asio::awaitable<void> die_at_random() {
   std::mt19937 random(1);
   const auto chance = [&random](unsigned one_in) { return random() % one_in == 0; };
   std::size_t values = 0, deaths = 0, failures = 0;
@@ -105,5 +124,7 @@ CO_TEST_ONCE(deaths_at_random_are_told_and_wedge_nobody) {
   BOOST_TEST(deaths > 0u);
   BOOST_TEST(failures <= runs / 100);
 }
+
+BOOST_AUTO_TEST_CASE(deaths_at_random_are_told_and_wedge_nobody) { run_to_end(die_at_random()); }
 
 BOOST_AUTO_TEST_SUITE_END()

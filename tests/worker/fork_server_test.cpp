@@ -250,18 +250,6 @@ CO_TEST_ONCE(large_environments_wait_for_their_turn) {
   ::unsetenv("COPROC_TEST_LARGE");
 }
 
-CO_TEST_ONCE(answer_that_is_found_by_another_look_leaves_no_work) {
-  process<int> looked_at = waiting_child();
-  co_await looked_at.start();
-  process p{target<add>, 1, 2};
-  auto start = co_await beside(p.start());
-  for (int i = 0; i != 4; ++i) co_await asio::post(asio::use_awaitable);
-  std::this_thread::sleep_for(50ms); // the server answers, the loop does not run
-  BOOST_TEST(looked_at.is_alive());  // finds the answer
-  co_await start.result();
-  // The end of this test finds out whether the loop has work left.
-}
-
 // Of the loop.
 
 asio::awaitable<void> start_into(std::optional<process<int>>& p) {
@@ -288,6 +276,25 @@ BOOST_AUTO_TEST_CASE(idle_server_keeps_no_loop_running) {
   BOOST_TEST(!error);
   BOOST_TEST(loop.stopped());
   BOOST_TEST(result == 7);
+}
+
+asio::awaitable<void> start_and_look(process<int>& p, process<int>& looked_at) {
+  co_await looked_at.start();
+  auto start = co_await beside(p.start());
+  for (int i = 0; i != 4; ++i) co_await asio::post(asio::use_awaitable);
+  std::this_thread::sleep_for(50ms); // the server answers, the loop does not run
+  BOOST_TEST(looked_at.is_alive());  // finds the answer
+  co_await start.result();
+}
+
+BOOST_AUTO_TEST_CASE(answer_that_is_found_by_another_look_leaves_no_work) {
+  leak_check nothing_left;
+  process<int> looked_at = waiting_child();
+  process<int> p = waiting_child();
+  asio::io_context loop;
+  asio::co_spawn(loop, start_and_look(p, looked_at), [](std::exception_ptr e) { BOOST_TEST(!e); });
+  loop.run_for(5s);
+  BOOST_TEST(loop.stopped());
 }
 
 BOOST_AUTO_TEST_CASE(executor_that_is_work_is_not_kept) {
