@@ -34,7 +34,7 @@ layout::position load(const layout::position& from) {
 
 /// @returns whether @p at can be where a side of a ring in @p view goes on.
 bool plausible(const layout::position& at, const os::growing_view& view) {
-  return at.end <= view.size() && at.block >= first_block && at.block < at.end &&
+  return at.end <= view.size() && at.block >= first_block && at.block < at.end && at.block % 8 == 0 &&
          at.offset >= at.block + shared_blocks::head && at.offset % 8 == 0 &&
          at.offset <= at.end - shared_blocks::tail;
 }
