@@ -212,7 +212,9 @@ std::optional<host_link::result> host_link::next_result(depth how) {
 }
 
 message host_link::take_packet() {
-  if (packets_.empty() && !closed_) receive();
+  // Wake-ups that were sent before it may be in its way.
+  while (packets_.empty() && receive_one() != arrival::nothing) {
+  }
   if (packets_.empty()) throw link_garbage("a result has no packet");
   message first = std::move(packets_.front());
   packets_.pop_front();
@@ -220,28 +222,32 @@ message host_link::take_packet() {
 }
 
 bool host_link::receive() {
-  while (!closed_) {
-    incoming next;
-    try {
-      next = receive_message(socket_.fd(), os::blocking::no);
-    } catch (const wire::error& error) {
-      throw link_garbage(error.what());
-    }
-    if (next.closed || (next.error != 0 && next.error != EAGAIN)) {
-      if (next.error == EMFILE || next.error == ENFILE || next.error == ENOMEM || next.error == ENOBUFS)
-        os::throw_errno(next.error, "pool: cannot receive a result");
-      closed_ = true;
-      break;
-    }
-    if (next.error == EAGAIN) break;
-    if (next.kind == static_cast<std::uint32_t>(link_packet::result))
-      packets_.push_back(std::move(next.body));
-    else if (next.kind == static_cast<std::uint32_t>(link_packet::wake))
-      break; // it sends one at a time, after what comes with it
-    else
-      throw link_garbage("a packet of an unknown kind");
+  // A wake-up comes after what it is sent for.
+  while (receive_one() == arrival::result) {
   }
   return !closed_;
+}
+
+host_link::arrival host_link::receive_one() {
+  if (closed_) return arrival::nothing;
+  incoming next;
+  try {
+    next = receive_message(socket_.fd(), os::blocking::no);
+  } catch (const wire::error& error) {
+    throw link_garbage(error.what());
+  }
+  if (next.error == EAGAIN) return arrival::nothing;
+  if (next.error == EMFILE || next.error == ENFILE || next.error == ENOMEM || next.error == ENOBUFS)
+    os::throw_errno(next.error, "pool: cannot receive a result");
+  if (next.closed || next.error != 0) {
+    closed_ = true;
+    return arrival::nothing;
+  }
+  if (next.kind == static_cast<std::uint32_t>(link_packet::wake)) return arrival::wake_up;
+  if (next.kind != static_cast<std::uint32_t>(link_packet::result))
+    throw link_garbage("a packet of an unknown kind");
+  packets_.push_back(std::move(next.body));
+  return arrival::result;
 }
 
 bool host_link::arm(std::uint64_t count) noexcept {

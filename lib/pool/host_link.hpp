@@ -82,6 +82,8 @@ public:
 
 private:
   host_link(const asio::any_io_executor& executor, os::packet_pair ends);
+  enum class arrival { nothing, wake_up, result };
+  arrival receive_one();
   link_page& page() const noexcept { return *reinterpret_cast<link_page*>(memory_.data()); }
   std::byte* task_room(std::uint64_t size) noexcept;
   void publish_task(std::uint64_t size) noexcept;

@@ -4,6 +4,7 @@
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
 #include "support/helper.hpp"
+#include "support/leak_check.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
 
@@ -189,6 +190,7 @@ CO_TEST_ONCE(a_cancelled_join_changes_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(an_idle_pool_does_not_keep_the_loop) {
+  leak_check leaks;
   asio::io_context loop;
   coproc::pool workers(loop.get_executor(), 2);
   for (int i = 0; i != 2; ++i) {
@@ -200,6 +202,7 @@ BOOST_AUTO_TEST_CASE(an_idle_pool_does_not_keep_the_loop) {
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_outlives_its_context) {
+  leak_check leaks;
   std::optional<asio::io_context> loop(std::in_place);
   coproc::pool workers(loop->get_executor(), 2);
   auto done = workers.apply_async<t::square>(3);
@@ -214,6 +217,7 @@ BOOST_AUTO_TEST_CASE(a_pool_outlives_its_context) {
 }
 
 BOOST_AUTO_TEST_CASE(another_context_is_a_logic_error) {
+  leak_check leaks;
   asio::io_context first, second;
   coproc::pool workers(first.get_executor(), 1);
   std::exception_ptr error;

@@ -3,6 +3,7 @@
 #include "pool/targets.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/fault.hpp"
 #include "support/helper.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
@@ -338,6 +339,48 @@ CO_TEST_ONCE(what_waits_behind_a_long_task_runs_elsewhere) {
   for (int i = 0; i != 300; ++i) tasks.push_back(workers.apply_async<t::sleep_ms>(0));
   for (std::size_t i = 1; i != tasks.size(); ++i) co_await tasks[i].wait();
   BOOST_TEST(!tasks[0].ready());
+}
+
+CO_TEST_ONCE(out_of_descriptors_fails_that_task_and_heals) {
+  for (auto call : {coproc::os::call::socketpair, coproc::os::call::memfd_create}) {
+    coproc::pool workers(co_await this_executor(), 1);
+    {
+      fault full(call, EMFILE);
+      auto error = co_await thrown_by<std::system_error>(workers.apply<t::square>(1));
+      BOOST_TEST((error.code() == std::errc::too_many_files_open));
+      BOOST_TEST(full.hits() > 0u);
+    }
+    const int four = co_await workers.apply<t::square>(2);
+    BOOST_TEST(four == 4);
+  }
+}
+
+CO_TEST_ONCE(arguments_that_find_no_memory_fail_their_call_only) {
+  coproc::pool workers(co_await this_executor(), 1);
+  co_await workers.apply<t::nothing>();
+  const std::string large(3'000'000, 'x');
+  {
+    fault full(coproc::os::call::memfd_create, EMFILE);
+    BOOST_CHECK_THROW((void)workers.apply_async<t::length>(large), std::system_error);
+  }
+  const std::size_t length = co_await workers.apply<t::length>(large);
+  BOOST_TEST(length == large.size());
+}
+
+CO_TEST_ONCE(a_handing_that_the_system_refuses_fails_its_task_only) {
+  coproc::pool workers(co_await this_executor(), 1);
+  co_await workers.apply<t::nothing>();
+  const std::string large(100'000, 'x');
+  async_result<std::size_t> refused;
+  {
+    fault full(coproc::os::call::sendmsg, ETOOMANYREFS, 1);
+    refused = workers.apply_async<t::length>(large);
+    BOOST_TEST(full.hits() == 1u);
+  }
+  auto error = co_await thrown_by<std::system_error>(refused.get());
+  CHECK_CONTAINS(std::string(error.what()), "length");
+  const std::size_t length = co_await workers.apply<t::length>(large);
+  BOOST_TEST(length == large.size());
 }
 
 CO_TEST_ONCE(a_printed_line_is_there_with_its_result) {
