@@ -503,8 +503,9 @@ CO_TEST_ONCE(max_rss_replaces_workers) {
   const auto first = co_await workers.apply<t::grow>(std::size_t(1000));
   const auto second = co_await workers.apply<t::grow>(std::size_t(300'000'000));
   const auto third = co_await workers.apply<t::grow>(std::size_t(1000));
+  if (sanitized) co_return; // with memory of its own, it may be above that from the start
   BOOST_TEST(first == second);
-  if (!sanitized) BOOST_TEST(third != second);
+  BOOST_TEST(third != second);
 }
 
 CO_TEST_ONCE(the_initializer_runs_first_in_each_worker) {

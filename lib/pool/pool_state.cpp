@@ -98,7 +98,7 @@ void pool_state::cancel(pool_owner& owner, pool_policy::verdict how) {
 
 void pool_state::program_ended(pool_owner& owner, bool succeeded) {
   if (owner.unit) policy_.program_ended(*owner.unit, succeeded, clock::now());
-  owner.unit = nullptr;
+  owner.release();
   if (!abandoned_) pump();
 }
 

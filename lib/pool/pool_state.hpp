@@ -68,6 +68,11 @@ public:
     settle(count);
     failed(first, count, error);
   }
+  /// It was run and has ended by itself: there is nothing to settle.
+  void release() noexcept {
+    unit = nullptr;
+    self_.reset();
+  }
   /// A program's, when it is its turn, and when it is to end.
   virtual void begin() {}
   virtual void stop() {}
