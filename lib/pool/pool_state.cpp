@@ -327,21 +327,22 @@ void pool_state::on_ended(pool_worker& w) {
   pump();
 }
 
-void pool_state::set_timer() {
-  if (!timer_) return;
+std::optional<pool_state::clock::time_point> pool_state::next_look() const {
   auto next = policy_.wakeup();
   for (const auto& w : policy_.workers()) {
     if (w->handed.empty() || !w->link || worker_of(w.get()).watched()) continue;
     const auto at = w->since + watch_after;
     if (!next || at < *next) next = at;
   }
+  return next;
+}
+
+void pool_state::set_timer() {
+  if (!timer_) return;
+  const auto next = next_look();
   const bool armed = timer_at_ != clock::time_point::max();
   if (!next) {
-    // One that ends soon costs less when it is left alone.
-    if (armed && timer_at_ > clock::now() + watch_after) {
-      timer_at_ = clock::time_point::max();
-      timer_->cancel();
-    }
+    if (armed) stop_timer_if_idle();
     return;
   }
   if (armed && timer_at_ <= *next) return;
@@ -350,6 +351,20 @@ void pool_state::set_timer() {
   timer_->async_wait([weak = weak_from_this()](const asio::error_code& error) {
     auto self = weak.lock();
     if (!error && self) self->on_timer();
+  });
+}
+
+/// The timer must not keep the loop of an idle pool; but who has just got a result may have another task, and
+/// it costs less to leave the timer alone then.
+void pool_state::stop_timer_if_idle() {
+  if (std::exchange(stopping_timer_, true)) return;
+  asio::post(executor_, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self || !self->timer_) return;
+    self->stopping_timer_ = false;
+    if (self->next_look()) return;
+    self->timer_at_ = clock::time_point::max();
+    self->timer_->cancel();
   });
 }
 

@@ -162,7 +162,9 @@ private:
   void pump();
   void carry_out(const pool_policy::action& a);
   std::exception_ptr error_of(const pool_policy::action& a) const;
+  std::optional<clock::time_point> next_look() const;
   void set_timer();
+  void stop_timer_if_idle();
   void on_timer();
   void report();
   void let_in();
@@ -193,7 +195,7 @@ private:
   waiters admissions_;       // apply() beyond max_pending
   std::size_t tasks_ = 0;    // of apply() and apply_async(), unfinished
   std::size_t admitted_ = 0; // on their way in
-  bool pumping_ = false, reporting_ = false;
+  bool pumping_ = false, reporting_ = false, stopping_timer_ = false;
   bool closing_ = false, terminated_ = false, abandoned_ = false;
   unsigned submitted_ = 0;
   std::size_t total_ = 0, reported_ = 0;
