@@ -36,7 +36,7 @@ asio::awaitable<void> by_hand() {
 }
 
 asio::awaitable<void> politely() {
-  coproc::command tidy = coproc::command::shell("trap 'exit 3' INT; echo ready; while :; do sleep 600; done");
+  coproc::command tidy = coproc::command::shell("trap 'exit 3' INT; echo ready; sleep 600 & wait");
   tidy.in(coproc::stdio::null()).out(coproc::stdio::pipe()).stop(coproc::stop_policy(60s).signal(SIGINT));
   coproc::child child = co_await coproc::spawn(tidy);
   co_await child.out().read_line();
