@@ -46,9 +46,9 @@ std::array<child, 2> start() {
     const pid_t pid = ::fork();
     if (pid < 0) fail("fork");
     if (pid == 0) {
-      for (const child& other : children)
-        if (other.socket >= 0) ::close(other.socket);
-      ::close(ends[0]);
+      // The others' ends, and the pipes to the program's peers, would stay open for as long as it lives.
+      for (int fd = 3; fd < 1024; ++fd)
+        if (fd != ends[1]) ::close(fd);
       answer(ends[1]);
     }
     ::close(ends[1]);
