@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace coproc::os {
@@ -24,12 +23,7 @@ launched fork_process() noexcept {
   }
   // Both do it: whoever comes first, a signal to the group finds it.
   if (result.pid > 0) ::setpgid(result.pid, result.pid);
-#if defined(SYS_pidfd_open) && defined(COPROC_HAS_PIDFD)
-  // Nobody but this process reaps it, so the id is its own.
-  if (result.pid > 0)
-    result.pidfd =
-        above_standard_streams(unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, result.pid, 0))));
-#endif
+  if (result.pid > 0) result.pidfd = above_standard_streams(open_pidfd(result.pid));
   return result;
 }
 

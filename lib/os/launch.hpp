@@ -47,6 +47,10 @@ struct launched {
   unique_fd pidfd; ///< Empty where there is none to be had: the exit watch polls then.
 };
 
+/// @returns a pidfd (pidfd_open(2)) of @p pid, whose id can't be given away meanwhile: a child that is not
+/// reaped, say; empty if there is none to be had.
+unique_fd open_pidfd(int pid) noexcept;
+
 /// Starts a process, and returns when it executes the program.
 ///
 /// The child shares the host's memory and suspends the calling thread until its exec (CLONE_VM | CLONE_VFORK,

@@ -141,15 +141,6 @@ bool has_close_range() noexcept {
 #endif
 }
 
-unique_fd open_pidfd(long pid) noexcept {
-#ifdef SYS_pidfd_open
-  if (use_pidfd && !injected_error(call::pidfd_open))
-    return unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-#endif
-  (void)pid;
-  return unique_fd();
-}
-
 const char* const stream_names[] = {"stdin", "stdout", "stderr"};
 
 std::string limit_name(int which) {
@@ -219,6 +210,15 @@ std::string describe(const launch_plan& plan, const child_plan& outcome) {
 
 } // namespace
 
+unique_fd open_pidfd(int pid) noexcept {
+#ifdef SYS_pidfd_open
+  if (use_pidfd && !injected_error(call::pidfd_open))
+    return unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+#endif
+  (void)pid;
+  return unique_fd();
+}
+
 launched launch(const launch_plan& plan) {
   std::vector<const char*> candidates;
   candidates.reserve(plan.candidates.size());
@@ -265,7 +265,7 @@ launched launch(const launch_plan& plan) {
   birth born = start(child);
   if (born.pid < 0)
     throw_errno(static_cast<int>(-born.pid), "spawn '" + plan.program + "': cannot create a process");
-  if (!born.pidfd) born.pidfd = open_pidfd(born.pid);
+  if (!born.pidfd) born.pidfd = open_pidfd(static_cast<int>(born.pid));
 
   launched result{static_cast<int>(born.pid), above_standard_streams(std::move(born.pidfd))};
   if (child.error != 0) {

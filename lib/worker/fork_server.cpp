@@ -3,6 +3,7 @@
 #include "ipc/packet.hpp"
 #include "os/code_address.hpp"
 #include "os/fault.hpp"
+#include "os/launch.hpp"
 #include "os/reap.hpp"
 #include "os/threads.hpp"
 #include "worker/bootstrap.hpp"
@@ -22,7 +23,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,15 +31,6 @@ namespace coproc::detail {
 namespace {
 
 void do_nothing(int) {}
-
-os::unique_fd open_pidfd(int pid) noexcept {
-#if defined(SYS_pidfd_open) && defined(COPROC_HAS_PIDFD)
-  return os::unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-#else
-  (void)pid;
-  return os::unique_fd();
-#endif
-}
 
 /// A block of environment variables that environ can point to.
 class environment {
@@ -58,7 +49,7 @@ private:
 class fork_server {
 public:
   fork_server(os::unique_fd socket, int host)
-      : socket_(std::move(socket)), host_(host), host_pidfd_(open_pidfd(host)), environment_({}) {
+      : socket_(std::move(socket)), host_(host), host_pidfd_(os::open_pidfd(host)), environment_({}) {
     // A SIGCHLD has to interrupt the wait, and nothing else.
     sigset_t child_ended;
     ::sigemptyset(&child_ended);
@@ -193,7 +184,7 @@ private:
         ::setpgid(pid, pid); // as the child does: a signal to its group may come before it runs
         reply.pid = pid;
         children_.emplace(pid, request.id);
-        if (os::unique_fd pidfd = open_pidfd(pid)) encoded.attach(pidfd.release());
+        if (os::unique_fd pidfd = os::open_pidfd(pid)) encoded.attach(pidfd.release());
       }
     }
     wire::encode(encoded, reply);
