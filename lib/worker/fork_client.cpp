@@ -5,9 +5,9 @@
 #include "os/liveness.hpp"
 #include "os/open.hpp"
 #include "os/reaper.hpp"
-#include "os/signal.hpp"
 #include "os/socket.hpp"
 #include "worker/bootstrap.hpp"
+#include "worker/forked_process.hpp"
 
 #include <coproc/bootstrap_error.hpp>
 #include <coproc/wire.hpp>
@@ -555,87 +555,6 @@ int fork_client::signal(std::uint64_t id, int number, signal_target target) noex
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
-}
-
-forked_process::~forked_process() { client_->forget(id_); }
-
-void forked_process::wait(std::function<void(bool)> handler) {
-  if (left_) return;
-  if (client_->knows(id_)) return client_->wait_for(id_, std::move(handler));
-  if (!orphan_watch_) orphan_watch_.emplace(executor_);
-  orphan_watch_->wait(pidfd_.get(), std::move(handler));
-}
-
-void forked_process::too_early() noexcept {
-  if (orphan_watch_) orphan_watch_->too_early(pidfd_.get());
-}
-
-void forked_process::cancel_wait() {
-  client_->cancel_wait(id_);
-  if (orphan_watch_) orphan_watch_->cancel();
-}
-
-void forked_process::leave_loop() noexcept {
-  left_ = true;
-  client_->cancel_wait(id_);
-  orphan_watch_.reset();
-  executor_ = {};
-}
-
-std::optional<os::exit_record> forked_process::try_reap() noexcept {
-  try {
-    if (std::optional<os::exit_record> record = client_->look(id_)) return record;
-    // Somebody else reaps what the server has left behind, and nobody can tell how it ended.
-    if (!client_->knows(id_) && pidfd_says_ended())
-      return os::exit_record{exit_status::unknown(), std::nullopt};
-  } catch (...) {
-    // No memory for what the server said: the next look will find it.
-  }
-  return std::nullopt;
-}
-
-os::presence forked_process::look() noexcept {
-  return pidfd_says_ended() ? os::presence::taken : os::presence::running;
-}
-
-bool forked_process::pidfd_says_ended() const noexcept {
-  if (!pidfd_) {
-    // Its server is gone: an id that nobody has. It may be given away again, which takes its time.
-    return pid_ <= 0 || (::kill(pid_, 0) < 0 && errno == ESRCH);
-  }
-  pollfd ended{pidfd_.get(), POLLIN, 0};
-  return ::poll(&ended, 1, 0) == 1;
-}
-
-int forked_process::signal(int number) noexcept {
-  if (pidfd_) {
-    // Not ESRCH: that is what it says of a process that is not this one's to wait for, where signals by pidfd
-    // are not to be had.
-    const int error = os::signal_process(pid_, pidfd_.get(), number);
-    if (error != ESRCH || pidfd_says_ended()) return error;
-  }
-  // Without a pidfd the server alone knows whether the id is still its child's.
-  return client_->signal(id_, number, signal_target::process);
-}
-
-int forked_process::signal_group(int number) noexcept {
-  if (pidfd_) {
-    const int error = os::signal_group(pid_, pidfd_.get(), number); // since Linux 6.9
-    if (error != ESRCH) return error;
-  }
-  const int error = client_->signal(id_, number, signal_target::group);
-  return error == 0 ? 0 : signal(number); // without the server: it alone
-}
-
-void forked_process::ended() noexcept {
-  client_->forget(id_);
-  pidfd_.reset();
-}
-
-void forked_process::give_up(context_service*, const asio::any_io_executor&) noexcept {
-  // The server reaps it.
-  client_->forget(id_);
-  pidfd_.reset();
 }
 
 } // namespace coproc::detail

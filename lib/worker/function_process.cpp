@@ -13,6 +13,7 @@
 #include "program/stream_end.hpp"
 #include "program/wait_for_exit.hpp"
 #include "worker/bootstrap.hpp"
+#include "worker/forked_process.hpp"
 #include "worker/function_child.hpp"
 #include "worker/protocol.hpp"
 
