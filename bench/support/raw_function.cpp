@@ -48,13 +48,6 @@ struct answer {
   ::_exit(0);
 }
 
-/// What else the program has open, the pipes to its peers above all, would stay open in a child for as long
-/// as that lives.
-void close_all_but(int fd) {
-  for (int other = 3; other < 1024; ++other)
-    if (other != fd) ::close(other);
-}
-
 /// A child with one end of a pair of packet sockets; the other end is returned.
 template <class Function>
 int with_child(Function child, pid_t& pid) {
@@ -99,6 +92,11 @@ asio::awaitable<void> receive_all(const workload& work, int fd) {
 }
 
 } // namespace
+
+void close_all_but(int fd) {
+  for (int other = 3; other < 1024; ++other)
+    if (other != fd) ::close(other);
+}
 
 void start_fork_server() {
   int ends[2];

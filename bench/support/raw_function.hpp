@@ -5,6 +5,10 @@
 /// Child processes of this very program, by system calls alone.
 namespace bench::raw {
 
+/// For a child that is not executed anew: what else the program has open, the pipes to its peers above all,
+/// would stay open for as long as the child lives.
+void close_all_but(int fd);
+
 /// Forks the server that ask_fork_server() asks. To be called while the process is small.
 void start_fork_server();
 /// Asks for a child, gets its id, and then its status; blocking, one at a time.

@@ -1,5 +1,7 @@
 #include "raw_pool.hpp"
 
+#include "raw_function.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -46,9 +48,7 @@ std::array<child, 2> start() {
     const pid_t pid = ::fork();
     if (pid < 0) fail("fork");
     if (pid == 0) {
-      // The others' ends, and the pipes to the program's peers, would stay open for as long as it lives.
-      for (int fd = 3; fd < 1024; ++fd)
-        if (fd != ends[1]) ::close(fd);
+      close_all_but(ends[1]);
       answer(ends[1]);
     }
     ::close(ends[1]);
