@@ -1,5 +1,5 @@
-#include <coproc/run_main.hpp>
 #include <coproc/init.hpp>
+#include <coproc/run_main.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>

@@ -101,7 +101,8 @@ std::vector<peer> start_all() {
       std::getenv("COPROC_BENCH_TOKIO"); // Cargo needs the network, so the build leaves it alone
   std::vector<peer> all;
   all.push_back({"python_subprocess", installed(config::python, {config::peers + "/subprocess_peer.py"}), 8});
-  all.push_back({"python_multiprocessing", installed(config::python, {config::peers + "/multiprocessing_peer.py"})});
+  all.push_back(
+      {"python_multiprocessing", installed(config::python, {config::peers + "/multiprocessing_peer.py"})});
   all.push_back({"python_process", installed(config::python, {config::peers + "/process_peer.py"})});
   all.push_back({"python_pool", installed(config::python, {config::peers + "/pool_peer.py"})});
   all.push_back({"python_asyncio", installed(config::python, {config::peers + "/asyncio_peer.py"}), 32});

@@ -8,8 +8,8 @@
 
 namespace coproc::os {
 
-/// Asks for huge pages for @p size bytes of private memory at @p memory (madvise(2)), where the system leaves that to
-/// programs: fewer page faults when it is first written. Nothing happens where that can't be.
+/// Asks for huge pages for @p size bytes of private memory at @p memory (madvise(2)), where the system leaves
+/// that to programs: fewer page faults when it is first written. Nothing happens where that can't be.
 void advise_huge_pages(void* memory, std::size_t size) noexcept;
 
 enum class access { read, write };

@@ -1,5 +1,5 @@
-// One main for all test programs, which are their own function processes, too. Boost's own handlers for SIGSEGV
-// and the like stay out: a sanitizer, or a core, says more than they do.
+// One main for all test programs, which are their own function processes, too. Boost's own handlers for
+// SIGSEGV and the like stay out: a sanitizer, or a core, says more than they do.
 #define BOOST_TEST_NO_MAIN
 #define BOOST_TEST_ALTERNATIVE_INIT_API
 #include <boost/test/unit_test.hpp>
