@@ -16,6 +16,8 @@ namespace coproc::detail {
 
 namespace {
 
+[[noreturn]] void throw_refused(int error) { os::throw_errno(error, "pool: cannot receive a result"); }
+
 os::packet_pair make_pair() { return os::make_packet_pair("pool: cannot create a worker's channel"); }
 
 } // namespace
@@ -156,7 +158,8 @@ std::optional<host_link::result> host_link::next_result(depth how) {
   for (;;) {
     const std::uint64_t written = page().results_written.load(std::memory_order_acquire);
     const std::uint64_t there = written - results_read_;
-    if (there > result_ring_size || there % 8 != 0) throw link_garbage("the count of its results is wrong");
+    if (there > result_ring_size || there % 8 != 0)
+      throw link_garbage(link_garbage::place::page, "the count of its results is wrong");
     const std::uint64_t at = results_read_ % result_ring_size;
     auto* entry = reinterpret_cast<result_entry*>(page().results + at);
     result out;
@@ -165,12 +168,13 @@ std::optional<host_link::result> host_link::next_result(depth how) {
       const std::uint64_t open = page().open.load(std::memory_order_acquire);
       if (page().results_written.load(std::memory_order_acquire) != written) continue; // closed in between
       if (open != results_read_ + 1) return std::nullopt;
-      if (result_ring_size - at < sizeof *entry) throw link_garbage("a run of results is not in the ring");
+      if (result_ring_size - at < sizeof *entry)
+        throw link_garbage(link_garbage::place::page, "a run of results is not in the ring");
       const std::uint64_t progress = entry->progress.load(std::memory_order_acquire);
       const auto items = static_cast<std::uint32_t>(progress >> 32);
       const auto bytes = static_cast<std::uint32_t>(progress);
       if (items < early_items_ || bytes < early_bytes_ || bytes > result_ring_size - at - sizeof *entry)
-        throw link_garbage("a run of results is not in the ring");
+        throw link_garbage(link_garbage::place::page, "a run of results is not in the ring");
       if (items == early_items_) return std::nullopt;
       out.sequence = entry->sequence;
       out.first = entry->first + early_items_;
@@ -183,7 +187,8 @@ std::optional<host_link::result> host_link::next_result(depth how) {
     }
     const std::uint32_t total = entry->total;
     if (total == skip_to_front) {
-      if (result_ring_size - at > there) throw link_garbage("the end of its results is wrong");
+      if (result_ring_size - at > there)
+        throw link_garbage(link_garbage::place::page, "the end of its results is wrong");
       pass_over(result_ring_size - at);
       continue;
     }
@@ -193,7 +198,7 @@ std::optional<host_link::result> host_link::next_result(depth how) {
     const std::uint32_t flags = entry->flags;
     if (total < sizeof *entry || total % 8 != 0 || total > there || total > result_ring_size - at ||
         bytes > total - sizeof *entry || items < early_items_ || bytes < early_bytes_)
-      throw link_garbage("a result is not in the ring");
+      throw link_garbage(link_garbage::place::page, "a result is not in the ring");
     out.sequence = entry->sequence;
     out.first = entry->first + early_items_;
     out.items = items - early_items_;
@@ -212,13 +217,19 @@ std::optional<host_link::result> host_link::next_result(depth how) {
 }
 
 message host_link::take_packet() {
-  // Wake-ups that were sent before it may be in its way.
-  while (packets_.empty() && receive_one() != arrival::nothing) {
+  try {
+    // Wake-ups that were sent before it may be in its way.
+    while (packets_.empty() && receive_one() != arrival::nothing) {
+    }
+  } catch (const std::system_error&) {
+    ++to_discard_; // lest the next result takes it for its own
+    throw;
   }
-  if (packets_.empty()) throw link_garbage("a result has no packet");
-  message first = std::move(packets_.front());
+  if (packets_.empty()) throw link_garbage(link_garbage::place::page, "a result has no packet");
+  packet first = std::move(packets_.front());
   packets_.pop_front();
-  return first;
+  if (first.error != 0) throw_refused(first.error);
+  return std::move(first.body);
 }
 
 bool host_link::receive() {
@@ -234,19 +245,22 @@ host_link::arrival host_link::receive_one() {
   try {
     next = receive_message(socket_.fd(), os::blocking::no);
   } catch (const wire::error& error) {
-    throw link_garbage(error.what());
+    throw link_garbage(link_garbage::place::socket, error.what());
   }
   if (next.error == EAGAIN) return arrival::nothing;
-  if (next.error == EMFILE || next.error == ENFILE || next.error == ENOMEM || next.error == ENOBUFS)
-    os::throw_errno(next.error, "pool: cannot receive a result");
-  if (next.closed || next.error != 0) {
+  const bool is_result = next.kind == static_cast<std::uint32_t>(link_packet::result);
+  if (next.error == EMFILE || next.error == ENFILE || next.error == ENOMEM || next.error == ENOBUFS) {
+    if (!is_result) throw_refused(next.error); // it is still there
+  } else if (next.closed || next.error != 0) {
     closed_ = true;
     return arrival::nothing;
   }
   if (next.kind == static_cast<std::uint32_t>(link_packet::wake)) return arrival::wake_up;
-  if (next.kind != static_cast<std::uint32_t>(link_packet::result))
-    throw link_garbage("a packet of an unknown kind");
-  packets_.push_back(std::move(next.body));
+  if (!is_result) throw link_garbage(link_garbage::place::socket, "a packet of an unknown kind");
+  if (to_discard_ != 0)
+    --to_discard_;
+  else
+    packets_.push_back({std::move(next.body), next.error});
   return arrival::result;
 }
 

@@ -19,7 +19,12 @@ namespace coproc::detail {
 /// A worker wrote what no worker writes.
 class link_garbage : public std::runtime_error {
 public:
-  using std::runtime_error::runtime_error;
+  enum class place {
+    socket, ///< What the page says of started and finished items still holds.
+    page    ///< Nothing that it says does.
+  };
+  link_garbage(place where_, const char* what) : std::runtime_error(what), where(where_) {}
+  const place where;
 };
 
 /// The host's side of what it shares with one worker: hands tasks over, reads results. It trusts nothing that
@@ -84,6 +89,11 @@ private:
   host_link(const asio::any_io_executor& executor, os::packet_pair ends);
   enum class arrival { nothing, wake_up, result };
   arrival receive_one();
+  /// Of a large result; with an error if its descriptors could not be received.
+  struct packet {
+    message body;
+    int error = 0;
+  };
   link_page& page() const noexcept { return *reinterpret_cast<link_page*>(memory_.data()); }
   std::byte* task_room(std::uint64_t size) noexcept;
   void publish_task(std::uint64_t size) noexcept;
@@ -94,7 +104,8 @@ private:
   os::unique_fd worker_end_;
   stream_end socket_;
   std::vector<bool> known_;
-  std::deque<message> packets_;
+  std::deque<packet> packets_;
+  std::size_t to_discard_ = 0; // packets that are still in the socket, and whose results have failed
   std::uint64_t tasks_written_ = 0;
   std::uint64_t results_read_ = 0, passed_ = 0; // passed_: of the last result, given back with the next
   std::uint64_t entries_read_ = 0;

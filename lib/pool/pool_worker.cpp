@@ -117,7 +117,7 @@ void pool_worker::hand_initializer() {
   // It goes first, so there is room for it; unless the socket refuses.
   link_->define(pool_->initializer_number_, info.offset, info.module_id, info.module_path, info.name);
   if (link_->hand(initializer_, pool_->initializer_number_, *pool_->initializer_arguments_, 0, 1, place) != 0)
-    condemn("its initializer can't be handed to it");
+    condemn(link_garbage::place::socket);
 }
 
 void pool_worker::kill() {
@@ -191,7 +191,8 @@ void pool_worker::hand(pool_policy::unit& unit, pool_state::clock::time_point no
 bool pool_worker::item_runs() const noexcept {
   if (!link_ || is_->handed.empty()) return false;
   const pool_policy::unit& first = *is_->handed.front();
-  return first.sequence != 0 && link_->started_items(first.sequence) > first.done;
+  // Whatever has spoilt the page was run, and is not to be run again.
+  return first.sequence != 0 && (page_is_spoilt_ || link_->started_items(first.sequence) > first.done);
 }
 
 void pool_worker::freeze(pool_state::clock::time_point now) {
@@ -200,13 +201,14 @@ void pool_worker::freeze(pool_state::clock::time_point now) {
     drain(host_link::depth::open_run, now);
   } catch (const link_garbage& garbage) {
     is_->freezing = false;
-    condemn(garbage.what());
+    condemn(garbage.where);
     return;
   }
   pool_->policy_.frozen(*is_, item_runs(), link_->started_at(), now);
 }
 
-void pool_worker::condemn(const char*) {
+void pool_worker::condemn(link_garbage::place where) {
+  if (where == link_garbage::place::page) page_is_spoilt_ = true;
   link_->freeze(); // what it has not started runs elsewhere
   pool_->policy_.condemn(*is_);
 }
@@ -258,7 +260,7 @@ void pool_worker::on_readable() {
     }
     drain(host_link::depth::closed_runs, pool_state::clock::now());
   } catch (const link_garbage& garbage) {
-    condemn(garbage.what());
+    condemn(garbage.where);
   } catch (const std::system_error&) {
     // No descriptors for those that came: the result that they belong to fails when it is taken.
   }
@@ -270,15 +272,17 @@ void pool_worker::drain_safely(pool_state::clock::time_point now) {
   try {
     drain(host_link::depth::closed_runs, now);
   } catch (const link_garbage& garbage) {
-    condemn(garbage.what());
+    condemn(garbage.where);
   }
 }
 
 void pool_worker::drain_at_end(pool_state::clock::time_point now) noexcept {
   try {
     if (link_) drain(host_link::depth::open_run, now);
+  } catch (const link_garbage& garbage) {
+    if (garbage.where == link_garbage::place::page) page_is_spoilt_ = true;
   } catch (...) {
-    // Nonsense, or no memory: what is left counts as not finished.
+    // No memory: what is left counts as not finished.
   }
 }
 
@@ -306,10 +310,10 @@ void pool_worker::take(const host_link::result& r, pool_state::clock::time_point
     std::span<const std::byte> bytes = r.in_packet ? packet.bytes() : r.bytes;
     try {
       auto chain = wire::decode<std::vector<remote_error::exception>>(bytes, nullptr);
-      if (chain.empty()) throw link_garbage("an exception without a type");
+      if (chain.empty()) throw link_garbage(link_garbage::place::page, "an exception without a type");
       return std::make_exception_ptr(remote_error(std::move(chain), pool_->name_of(target), pid_));
     } catch (const wire::error& e) {
-      throw link_garbage(e.what());
+      throw link_garbage(link_garbage::place::page, e.what());
     }
   };
 
@@ -331,7 +335,7 @@ void pool_worker::take(const host_link::result& r, pool_state::clock::time_point
   if (u.sequence == 0 || r.sequence < u.sequence) return;
   if (r.sequence != u.sequence || r.items > u.count - u.done ||
       (r.items != 0 && r.first != u.first + u.done) || (r.failed && r.items != 1))
-    throw link_garbage("a result of something else");
+    throw link_garbage(link_garbage::place::page, "a result of something else");
   auto* owner = static_cast<pool_owner*>(u.owner);
   if (r.failed && !error) error = read_error(owner->target);
   const bool wanted =

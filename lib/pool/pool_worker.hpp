@@ -63,7 +63,7 @@ private:
   void hand_initializer();
   void on_readable();
   void take(const host_link::result& r, pool_state::clock::time_point now);
-  void condemn(const char* why);
+  void condemn(link_garbage::place where);
 
   pool_state* pool_; // null when it is gone
   pool_policy::worker* is_;
@@ -75,6 +75,7 @@ private:
   std::uint64_t initializer_ = 0; ///< The sequence number of it, while it runs.
   int pid_ = -1;
   bool starting_ = false, killed_ = false, waiting_ = false, closed_ = false, ended_ = false;
+  bool page_is_spoilt_ = false;
 };
 
 } // namespace coproc::detail

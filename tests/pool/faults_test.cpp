@@ -5,6 +5,8 @@
 #include "support/expect.hpp"
 #include "support/fault.hpp"
 #include "support/helper.hpp"
+#include "support/host_state.hpp"
+#include "support/method_test.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
 
@@ -16,6 +18,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <vector>
@@ -300,7 +303,7 @@ CO_TEST_ONCE(a_stopped_worker_is_caught_by_the_timeout) {
 CO_TEST_ONCE(garbage_on_stdout_does_nothing) {
   coproc::pool workers(co_await this_executor(), 1);
   const int before = co_await workers.apply<t::own_pid>();
-  co_await workers.apply<t::write_garbage>(true);
+  co_await workers.apply<t::write_garbage_to_stdout>();
   const int after = co_await workers.apply<t::own_pid>();
   BOOST_TEST(before == after);
 }
@@ -310,10 +313,71 @@ CO_TEST_ONCE(garbage_on_the_channel_fails_that_workers_task_and_no_other) {
   announcements started, go;
   auto bystander = workers.apply_async<t::announce_and_wait>(started, go);
   (void)co_await started.get();
-  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::write_garbage>(false));
+  auto error = co_await thrown_by<coproc::worker_died>(
+      workers.apply<t::write_garbage_to_channels>(t::and_then::pause));
+  BOOST_TEST(error.status.signal().value() == SIGKILL); // the pool's doing
   co_await go.put(1);
   const int one = co_await bystander.get();
   BOOST_TEST(one == 1);
+}
+
+CO_TEST_ONCE(garbage_among_many_tasks_costs_one_at_most) {
+  coproc::pool workers(co_await this_executor(), 1);
+  co_await workers.apply<t::nothing>();
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 200; ++i)
+    tasks.push_back(i == 50 ? workers.apply_async<t::write_garbage_to_channels>(t::and_then::go_on)
+                            : workers.apply_async<t::square>(i));
+  int died = 0;
+  for (int i = 0; i != 200; ++i) {
+    try {
+      const int got = co_await tasks[std::size_t(i)].get();
+      BOOST_TEST(got == (i == 50 ? -1 : i * i));
+    } catch (const coproc::worker_died&) {
+      ++died; // the one that ran when it was noticed
+    }
+  }
+  // It may be noticed later only.
+  for (int i = 0; i != 1000 && workers.stats().restarted == 0; ++i) {
+    try {
+      (void)co_await workers.apply<t::square>(i);
+    } catch (const coproc::worker_died&) {
+      ++died;
+    }
+  }
+  BOOST_TEST(died <= 1);
+  BOOST_TEST(workers.stats().restarted == 1u);
+}
+
+CO_TEST_ONCE(a_task_that_overwrites_shared_memory_fails_and_is_not_started_again) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(2).task_timeout(sanitized ? 2s : 200ms));
+  announcements started, go;
+  scratch_file file;
+  co_await workers.apply<t::nothing>();
+  auto wild = workers.apply_async<t::overwrite_shared_memory>(file.path);
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 50; ++i) tasks.push_back(workers.apply_async<t::square>(i));
+  co_await wild.wait();
+  BOOST_TEST(!wild.successful());
+  for (int i = 0; i != 50; ++i) {
+    const int got = co_await tasks[std::size_t(i)].get();
+    BOOST_TEST(got == i * i);
+  }
+  BOOST_TEST(std::filesystem::file_size(file.path) == 1u);
+}
+
+CO_TEST_ONCE(a_task_that_closes_all_descriptors_harms_no_other) {
+  coproc::pool workers(co_await this_executor(), 1);
+  co_await workers.apply<t::nothing>();
+  auto first = workers.apply_async<t::close_descriptors>();
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 50; ++i) tasks.push_back(workers.apply_async<t::square>(i));
+  const int pid = co_await first.get(); // its result was there before anything was missing
+  BOOST_TEST(pid > 0);
+  for (int i = 0; i != 50; ++i) {
+    const int got = co_await tasks[std::size_t(i)].get();
+    BOOST_TEST(got == i * i);
+  }
 }
 
 CO_TEST_ONCE(a_death_is_noticed_though_an_heir_holds_the_channel) {
@@ -381,6 +445,127 @@ CO_TEST_ONCE(a_handing_that_the_system_refuses_fails_its_task_only) {
   CHECK_CONTAINS(std::string(error.what()), "length");
   const std::size_t length = co_await workers.apply<t::length>(large);
   BOOST_TEST(length == large.size());
+}
+
+CO_TEST_ONCE(results_that_find_no_descriptor_fail_and_are_not_taken_for_each_other) {
+  coproc::pool workers(co_await this_executor(), 2);
+  co_await workers.apply<t::nothing>();
+  for (int round = 0; round != 5; ++round) {
+    std::vector<async_result<std::string>> tasks;
+    std::size_t refused = 0;
+    {
+      const int next_free = ::dup(0);
+      ::close(next_free);
+      lowered_limit none_free(RLIMIT_NOFILE, static_cast<rlim_t>(next_free));
+      for (char c = 'a'; c <= 'j'; ++c)
+        tasks.push_back(workers.apply_async<t::twice>(std::string(40'000, c)));
+      (void)co_await thrown_by<std::system_error>(tasks[0].get());
+    }
+    for (std::size_t i = 0; i != tasks.size(); ++i) {
+      try {
+        const std::string got = co_await tasks[i].get();
+        BOOST_TEST((got == std::string(80'000, static_cast<char>('a' + i))));
+      } catch (const std::system_error& error) {
+        BOOST_TEST((error.code() == std::errc::too_many_files_open));
+        ++refused;
+      }
+    }
+    BOOST_TEST(refused >= 1u);
+  }
+  const std::string ok = co_await workers.apply<t::twice>(std::string(40'000, 'k'));
+  BOOST_TEST(ok.size() == 80'000u);
+}
+
+CO_TEST_ONCE(a_result_that_cannot_be_received_now_is_not_taken_for_the_next_one) {
+  coproc::pool workers(co_await this_executor(), 1);
+  co_await workers.apply<t::nothing>();
+  auto first = workers.apply_async<t::twice>(std::string(40'000, 'a'));
+  auto second = workers.apply_async<t::twice>(std::string(40'000, 'b'));
+  {
+    fault full(coproc::os::call::recvmsg, ENOMEM);
+    (void)co_await thrown_by<std::system_error>(first.get());
+  }
+  try {
+    const std::string got = co_await second.get();
+    BOOST_TEST((got == std::string(80'000, 'b')));
+  } catch (const std::system_error& error) {
+    BOOST_TEST((error.code() == std::errc::not_enough_memory));
+  }
+  const std::string third = co_await workers.apply<t::twice>(std::string(40'000, 'c'));
+  BOOST_TEST((third == std::string(80'000, 'c')));
+}
+
+// Workers that can't be started.
+
+METHOD_TEST_ONCE(a_start_that_is_refused_fails_its_task_and_heals) {
+  if (method == coproc::start_method::fork && sanitized) co_return;
+  using os_call = coproc::os::call;
+  host_variable in_server("COPROC_TEST_FAULT", "fork 11 2"); // EAGAIN, twice, in a server that starts now
+  std::optional<fault> refused, refused_too;
+  if (method == coproc::start_method::fork) refused.emplace(os_call::fork, EAGAIN, 2);
+  if (method == coproc::start_method::spawn) {
+    refused.emplace(os_call::clone3, EAGAIN, 2);
+    refused_too.emplace(os_call::vfork, EAGAIN, 2);
+  }
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).method(method));
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 10; ++i) tasks.push_back(workers.apply_async<t::square>(i));
+  for (int i = 0; i != 10; ++i) {
+    if (i < 2) {
+      auto error = co_await thrown_by<std::system_error>(tasks[std::size_t(i)].get());
+      BOOST_TEST((error.code() == std::errc::resource_unavailable_try_again));
+      CHECK_CONTAINS(std::string(error.what()), "PoolWorker");
+    } else {
+      const int got = co_await tasks[std::size_t(i)].get();
+      BOOST_TEST(got == i * i);
+    }
+  }
+  BOOST_TEST(workers.stats().failed == 2u);
+}
+
+CO_TEST_ONCE(a_start_that_is_refused_while_another_worker_is_there_fails_nothing) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(2).method(coproc::start_method::spawn));
+  announcements started, go;
+  auto first = workers.apply_async<t::announce_and_wait>(started, go);
+  (void)co_await started.get();
+  {
+    fault no_pairs(coproc::os::call::socketpair, EMFILE);
+    auto second = workers.apply_async<t::square>(3);
+    const bool refused = co_await comes_true([&] { return no_pairs.hits() >= 3; });
+    BOOST_TEST(refused);
+    BOOST_TEST(!second.ready());
+    co_await go.put(1);
+    const int nine = co_await second.get(); // by the first worker
+    BOOST_TEST(nine == 9);
+  }
+  auto third = workers.apply_async<t::announce_and_wait>(started, go);
+  auto fourth = workers.apply_async<t::announce_and_wait>(started, go);
+  const int one = co_await started.get();
+  const int other = co_await started.get(); // both run at once: it has healed
+  BOOST_TEST(one != other);
+  co_await go.put(1);
+  co_await go.put(1);
+  co_await third.wait();
+  co_await fourth.wait();
+}
+
+CO_TEST_ONCE(a_killed_fork_server_is_replaced) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).max_tasks_per_child(1));
+  for (int round = 0; round != 3; ++round) {
+    const int server = co_await workers.apply<t::parent_pid>();
+    if (server != ::getpid()) {
+      ::kill(server, SIGKILL);
+      co_await end_of(server);
+    }
+    // At most one task meets the dead server.
+    try {
+      co_await workers.apply<t::nothing>();
+    } catch (const std::exception& error) {
+      BOOST_TEST_MESSAGE(error.what());
+    }
+    const int four = co_await workers.apply<t::square>(2);
+    BOOST_TEST(four == 4);
+  }
 }
 
 CO_TEST_ONCE(a_printed_line_is_there_with_its_result) {

@@ -1,11 +1,15 @@
 #include "pool/targets.hpp"
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
+#include <thread>
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -20,6 +24,7 @@ int state = 0;
 int square(int x) { return x * x; }
 int add(int a, int b) { return a + b; }
 int own_pid() { return ::getpid(); }
+int parent_pid() { return ::getppid(); }
 void nothing() {}
 
 int throw_if_odd(int x) {
@@ -80,19 +85,37 @@ void kill_self() { ::kill(::getpid(), SIGKILL); }
 int get_state() { return state; }
 void print(const std::string& text) { std::cout << text; }
 
-void write_garbage(bool to_stdout) {
+void write_garbage_to_stdout() {
+  if (::write(1, "nothing that anybody expects\n", 29) < 0) ::_exit(99);
+}
+
+int write_garbage_to_channels(and_then next) {
   const char noise[] = "\x01\x02 this is nothing that anybody could expect \xff\xff\xff\xff\xff\xff";
-  if (to_stdout) {
-    if (::write(1, "nothing that anybody expects\n", 29) < 0) ::_exit(99);
-    return;
-  }
   for (int fd = 3; fd != 256; ++fd) {
     int type = 0;
     socklen_t size = sizeof type;
     if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
       (void)::send(fd, noise, sizeof noise, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
+  while (next == and_then::pause) ::pause();
+  return -1;
+}
+
+int overwrite_shared_memory(const std::string& path) {
+  std::ofstream(path, std::ios::app) << '.' << std::flush;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t from = 0, to = 0;
+    if (line.find("coproc-pool") == line.npos || std::sscanf(line.c_str(), "%zx-%zx", &from, &to) != 2)
+      continue;
+    std::memset(reinterpret_cast<void*>(from), 0xee, to - from);
+  }
   for (;;) ::pause();
+}
+
+int close_descriptors() {
+  for (int fd = 3; fd != 256; ++fd) ::close(fd);
+  return ::getpid();
 }
 
 void leave_heir_and_die(announcements heir) {
@@ -103,6 +126,18 @@ void leave_heir_and_die(announcements heir) {
   ::setsid(); // it is not killed with the worker's group
   ::sleep(60);
   ::_exit(0);
+}
+
+int hang_at_end() {
+  std::atomic<bool> held{false};
+  std::thread([&held] {
+    ::flockfile(stderr); // at its end a process flushes all of its streams
+    held = true;
+    held.notify_one();
+    for (;;) ::pause();
+  }).detach();
+  held.wait(false);
+  return ::getpid();
 }
 
 std::size_t grow(std::size_t bytes) {

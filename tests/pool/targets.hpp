@@ -15,6 +15,7 @@ using announcements = coproc::shared_queue<int>;
 int square(int x);
 int add(int a, int b);
 int own_pid();
+int parent_pid();
 void nothing();
 int throw_if_odd(int x);
 int die_if_odd(int x); // by SIGKILL
@@ -38,9 +39,18 @@ void set_state_or_throw(int x);
 void kill_self();
 int get_state();
 void print(const std::string& text);
-void write_garbage(bool to_stdout);
+void write_garbage_to_stdout();
+/// Sends something to every channel that the worker has, and sleeps for ever or returns.
+enum class and_then { pause, go_on };
+int write_garbage_to_channels(and_then next);
+/// Adds a start to the file, and overwrites what the worker shares with the pool.
+int overwrite_shared_memory(const std::string& path);
+/// Closes all descriptors but the standard ones.
+int close_descriptors();
 /// Leaves a process behind that keeps all descriptors of the worker open, and dies.
 void leave_heir_and_die(announcements heir);
+/// Gives its pid. When this worker is to end, it does not.
+int hang_at_end();
 /// Keeps so much more memory.
 std::size_t grow(std::size_t bytes);
 
