@@ -7,7 +7,10 @@
 #include "support/expect.hpp"
 #include "support/helper.hpp"
 #include "support/pending.hpp"
+#include "support/process_info.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -22,6 +25,8 @@
 #include <string>
 #include <tuple>
 #include <vector>
+
+#include <malloc.h>
 
 using namespace coproc::test;
 using namespace std::chrono_literals;
@@ -252,6 +257,28 @@ CO_TEST_ONCE(max_pending_refuses_or_waits) {
   co_await second.wait();
 }
 
+CO_TEST_ONCE(a_queued_task_takes_less_than_1_kb) {
+  if (sanitized) co_return; // they have memory of their own
+  coproc::pool workers(co_await this_executor(), 1);
+  announcements started, go;
+  auto running = workers.apply_async<t::announce_and_wait>(started, go);
+  (void)co_await started.get();
+  auto in_use = [] {
+    const auto now = ::mallinfo2();
+    return now.uordblks + now.hblkhd;
+  };
+  constexpr std::size_t count = 20'000;
+  std::vector<async_result<int>> tasks;
+  tasks.reserve(count);
+  const std::size_t before = in_use();
+  for (std::size_t i = 0; i != count; ++i) tasks.push_back(workers.apply_async<t::square>(3));
+  const std::size_t each = (in_use() - before) / count;
+  BOOST_TEST_MESSAGE("a queued task takes " << each << " bytes");
+  BOOST_TEST(workers.stats().queued == count);
+  BOOST_TEST(each > 0u);
+  BOOST_TEST(each < 1000u);
+}
+
 // map
 
 CO_TEST(map_keeps_the_order) {
@@ -442,6 +469,83 @@ CO_TEST_ONCE(what_the_range_throws_comes_last) {
   (void)co_await thrown_by<std::runtime_error>(workers.map<t::square>(range));
 }
 
+/// An argument that can't be encoded if it is 5, as is noticed when half of it is written.
+struct picky {
+  int x = 0;
+  template <class A>
+  void save(A& to) const {
+    to(x);
+    if (x == 5) throw std::runtime_error("not five");
+    to(x);
+  }
+  template <class A>
+  void load(A& from) {
+    from(x, x);
+  }
+};
+int value_of(const picky& p) { return p.x; }
+picky picky_one(int x) {
+  picky made;
+  made.x = x;
+  return made;
+}
+
+CO_TEST_ONCE(what_an_argument_throws_when_it_is_encoded_comes_last) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto all = std::views::iota(0, 10) | std::views::transform(picky_one);
+  for (std::size_t chunk : {1u, 3u, 100u}) {
+    auto items = workers.imap<value_of>(all, map_options().chunk_size(chunk));
+    for (int i = 0; i != 5; ++i) {
+      auto got = co_await items.next();
+      BOOST_TEST(got.value() == i);
+    }
+    (void)co_await thrown_by<std::runtime_error>(items.next());
+    auto end = co_await items.next();
+    BOOST_TEST(!end.has_value());
+  }
+  auto five = picky_one(5);
+  BOOST_CHECK_THROW((void)workers.apply_async<value_of>(five), std::runtime_error);
+  (void)co_await thrown_by<std::runtime_error>([&] { return workers.apply<value_of>(five); });
+  (void)co_await thrown_by<std::runtime_error>(workers.map<value_of>(all));
+  const int four = co_await workers.apply<value_of>(picky_one(4));
+  BOOST_TEST(four == 4);
+}
+
+CO_TEST_ONCE(results_may_be_nothing_or_only_movable) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto texts = list_of<std::string>("", "");
+  auto done = workers.imap<t::print>(texts);
+  int count = 0;
+  while (co_await done.next()) ++count;
+  BOOST_TEST(count == 2);
+  auto nothing = workers.apply_async<t::nothing>();
+  for (int i = 0; i != 2; ++i) co_await nothing.get();
+  auto boxes = co_await workers.map<t::boxed>(list_of<int>(1, 2, 3));
+  BOOST_TEST(*boxes.at(2) == 3);
+  auto more = workers.imap_unordered<t::boxed>(list_of<int>(4));
+  auto four = co_await more.next();
+  BOOST_TEST(**four == 4);
+}
+
+int pids_of_inner(int) {
+  asio::io_context loop;
+  coproc::pool inner(loop.get_executor(), 1);
+  auto task = inner.apply_async<t::own_pid>();
+  int pid = 0;
+  asio::co_spawn(loop, task.get(), [&](std::exception_ptr, int result) { pid = result; });
+  loop.run();
+  return pid;
+}
+
+CO_TEST_ONCE(a_task_may_have_a_pool_of_its_own) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto inner = co_await workers.map<pids_of_inner>(list_of<int>(1, 2, 3), map_options().chunk_size(1));
+  for (int pid : inner) {
+    BOOST_TEST(pid > 0);
+    co_await end_of(pid); // with the inner pool
+  }
+}
+
 CO_TEST_ONCE(a_stream_can_be_dropped_and_outlives_its_pool) {
   auto workers = std::make_unique<coproc::pool>(co_await this_executor(), 2);
   {
@@ -527,6 +631,16 @@ CO_TEST_ONCE(workers_keep_their_globals) {
 
 BOOST_AUTO_TEST_CASE(options_are_checked) {
   BOOST_CHECK_THROW(pool_options().size(0), std::invalid_argument);
+  BOOST_CHECK_THROW(pool_options().max_tasks_per_child(0), std::invalid_argument);
+  BOOST_CHECK_THROW(pool_options().max_rss(0), std::invalid_argument);
+  const int less_than_none = -1; // what a computation may give
+  const auto negative = static_cast<std::size_t>(less_than_none);
+  BOOST_CHECK_THROW(pool_options().size(negative), std::invalid_argument);
+  BOOST_CHECK_THROW(pool_options().max_pending(negative), std::invalid_argument);
+  BOOST_CHECK_THROW(map_options().window(negative), std::invalid_argument);
+  asio::io_context loop;
+  BOOST_CHECK_THROW(coproc::pool(loop.get_executor(), 0), std::invalid_argument);
+  BOOST_CHECK_THROW(coproc::pool(loop.get_executor(), negative), std::invalid_argument);
   BOOST_CHECK_THROW(pool_options().max_pending(0), std::invalid_argument);
   BOOST_CHECK_THROW(pool_options().task_timeout(0s), std::invalid_argument);
   BOOST_CHECK_THROW(pool_options().retries(-1), std::invalid_argument);

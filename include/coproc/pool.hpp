@@ -48,6 +48,9 @@ namespace coproc {
 /// it. A new worker takes its place; if workers die one after another before they come to run anything, or
 /// their initializer fails, the tasks that wait fail with a worker_died that says so.
 ///
+/// A worker that is to end (its share is done, or the pool is closed) and has not after five seconds, being
+/// stopped or held up, is killed.
+///
 /// Calls of a target that is a coroutine run to its end. What a task writes to stdout is flushed before its
 /// result is given. A task is one process among others: what it changes in its memory stays there, for later
 /// tasks of that worker to see.
@@ -58,7 +61,8 @@ namespace coproc {
 /// **Thread safety**: one strand at a time. An idle pool does not keep its execution context running.
 class pool {
 public:
-  /// A pool of @p size slots on the context of @p executor. @throws std::invalid_argument for 0.
+  /// A pool of @p size slots on the context of @p executor. @throws std::invalid_argument for 0, or if it was
+  /// negative.
   pool(asio::any_io_executor executor, std::size_t size);
   explicit pool(asio::any_io_executor executor, pool_options options = {});
   pool(pool&&) noexcept = default;
@@ -75,8 +79,8 @@ public:
   /// is given.
   template <auto Fn, class... A>
   asio::awaitable<detail::target_result<Fn>> apply(A&&... arguments) {
-    return result_of<detail::target_result<Fn>>(
-        detail::run_task(state_, detail::pool_target_of<Fn>(), encode<Fn>(std::forward<A>(arguments)...)));
+    return result_of<detail::target_result<Fn>>(detail::run_task(shared_state(), detail::pool_target_of<Fn>(),
+                                                                 encode<Fn>(std::forward<A>(arguments)...)));
   }
 
   /// The same, begun at once, and run whether or not somebody awaits it.
@@ -96,14 +100,14 @@ public:
   template <auto Fn, std::ranges::input_range Range>
   auto map(Range&& range, map_options options = {}) {
     return collect<detail::target_result<Fn>>(
-        state_, detail::pool_target_of<Fn>(),
+        shared_state(), detail::pool_target_of<Fn>(),
         detail::make_source<Fn, detail::spread::one>(std::forward<Range>(range)), std::move(options));
   }
   /// The same for a range of tuples (or pairs), which hold the arguments.
   template <auto Fn, std::ranges::input_range Range>
   auto starmap(Range&& range, map_options options = {}) {
     return collect<detail::target_result<Fn>>(
-        state_, detail::pool_target_of<Fn>(),
+        shared_state(), detail::pool_target_of<Fn>(),
         detail::make_source<Fn, detail::spread::all>(std::forward<Range>(range)), std::move(options));
   }
 
@@ -124,12 +128,13 @@ public:
   /// **Cancellation**: terminal. While it waits, it is dropped; then as coproc::run().
   asio::awaitable<completed> run(coproc::command program);
 
-  /// Lets no more in; what is queued runs to its end.
+  /// Lets no more in; what is queued runs to its end. An imap() that is read meanwhile goes on in its range.
   void close();
   /// Lets no more in. What is queued or running fails with pool_terminated; workers are killed, programs are
   /// stopped by their stop policy.
   void terminate();
-  /// Waits until everything is done and the workers have ended.
+  /// Waits until everything is done and the workers have ended. The rest of an imap() whose window is full is
+  /// not waited for; if it is read later, workers are started for it.
   /// @throws std::logic_error before close() or terminate().
   /// **Cancellation**: terminal, partial and total; nothing else changes.
   asio::awaitable<void> join();
@@ -137,7 +142,9 @@ public:
   pool_stats stats() const;
 
 private:
-  detail::pool_state& state() const;
+  /// @throws std::logic_error if it was moved from.
+  const std::shared_ptr<detail::pool_state>& shared_state() const;
+  detail::pool_state& state() const { return *shared_state(); }
 
   template <auto Fn, class... A>
   static detail::message encode(A&&... arguments) {

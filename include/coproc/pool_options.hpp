@@ -24,7 +24,7 @@ public:
   pool_options() = default;
 
   /// How many tasks and programs run at once. By default as many as there are CPUs that this process may use.
-  /// @throws std::invalid_argument for 0.
+  /// @throws std::invalid_argument for 0; for a negative number, too (here and in the other options).
   pool_options& size(std::size_t slots) &;
   pool_options&& size(std::size_t slots) && { return std::move(size(slots)); }
 

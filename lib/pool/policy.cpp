@@ -254,14 +254,20 @@ void pool_policy::start_workers(time_point now) {
   }
 }
 
-void pool_policy::after_death(bool at_start, time_point now) {
+/// @returns whether there is a worker beside @p w that proves that the tasks in the line can be run. Where
+/// workers die at work, that is one which has finished something: the others may be about to die, too.
+bool pool_policy::others_work(const worker& w, bool at_start) const {
+  return std::any_of(workers_.begin(), workers_.end(), [&](const auto& other) {
+    return other.get() != &w && usable(*other) && (at_start || other->finished != 0);
+  });
+}
+
+void pool_policy::after_death(const worker& w, bool at_start, time_point now) {
   ++owed_;
   unsigned& count = at_start ? at_start_ : at_work_;
   const unsigned limit = at_start ? set_.deaths_at_start : set_.deaths_at_work;
   ++count;
-  const bool others =
-      std::any_of(workers_.begin(), workers_.end(), [&](const auto& w) { return usable(*w); });
-  if (count >= limit && !others) {
+  if (count >= limit && !others_work(w, at_start)) {
     // The next one that is submitted is tried once more: what was wrong may be over by then.
     count = limit - 1;
     replace_now_ = false;
@@ -297,16 +303,22 @@ void pool_policy::learn(std::uint32_t target, duration took) {
     known = std::max<std::int64_t>(known + (sample - known) / 8, 1);
 }
 
-void pool_policy::leave_if_done() {
+void pool_policy::retire(worker& w, time_point now) {
+  w.state = worker_state::leaving;
+  w.since = now;
+  action a{action_kind::retire};
+  a.who = &w;
+  act(a);
+}
+
+void pool_policy::leave_if_done(time_point now) {
   if (!closed_ || drained_) return;
   if (first_ || slots_ != 0) return;
   for (const auto& w : workers_) {
-    if (!present(*w)) continue;
-    const bool ready = usable(*w);
-    w->state = ready ? worker_state::leaving : worker_state::killed;
-    action a{ready ? action_kind::retire : action_kind::kill};
-    a.who = w.get();
-    act(a);
+    if (usable(*w))
+      retire(*w, now);
+    else if (present(*w))
+      condemn(*w);
   }
   if (!workers_.empty() || programs_ != 0) return;
   drained_ = true;
@@ -327,6 +339,7 @@ pool_policy::unit& pool_policy::submit(void* owner, unit_kind kind, std::uint32_
   like.order = next_order_++;
   unit& made = make_unit(like);
   push_back(made);
+  drained_ = false; // the rest of an imap that is read after close()
   // With others before it in the line nothing can be done that was not done when they came.
   if (first_ == &made || wants_worker()) dispatch(now);
   return made;
@@ -337,7 +350,7 @@ void pool_policy::cancel(unit& u, verdict how, time_point now) {
     remove(u);
     settle_rest(u, outcome::cancelled);
     dispatch(now);
-    leave_if_done();
+    leave_if_done(now);
   } else if (u.kind == unit_kind::program) {
     if (u.fate != verdict::none) return;
     u.fate = how;
@@ -364,7 +377,7 @@ void pool_policy::cancel_owner(void* owner, verdict how, time_point now) {
   for (unit* u : running_programs_)
     if (u->owner == owner) cancel(*u, how, now);
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void pool_policy::started(worker& w, time_point now) {
@@ -373,7 +386,7 @@ void pool_policy::started(worker& w, time_point now) {
   w.state = set_.initializer ? worker_state::initialising : worker_state::ready;
   w.since = now;
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void pool_policy::start_failed(worker& w, hope left, time_point now) {
@@ -392,7 +405,7 @@ void pool_policy::start_failed(worker& w, hope left, time_point now) {
     }
   }
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void pool_policy::initialised(worker& w, time_point now) {
@@ -400,7 +413,7 @@ void pool_policy::initialised(worker& w, time_point now) {
   w.state = worker_state::ready;
   w.since = now;
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void pool_policy::initializer_failed(worker& w, time_point now) {
@@ -409,10 +422,10 @@ void pool_policy::initializer_failed(worker& w, time_point now) {
   action a{action_kind::kill};
   a.who = &w;
   act(a);
-  after_death(true, now);
+  after_death(w, true, now);
   --owed_; // its end will say so
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t failed, bool last,
@@ -448,7 +461,7 @@ bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t f
   if (set_.max_tasks != 0 && w.given >= set_.max_tasks) w.worn = true;
   if (w.worn && w.handed.empty()) wears_out(w, now);
   if (first_ || owed_ != 0) dispatch(now);
-  if (closed_) leave_if_done();
+  if (closed_) leave_if_done(now);
   return wanted;
 }
 
@@ -508,7 +521,7 @@ void pool_policy::frozen(worker& w, bool item_runs, time_point item_since, time_
   act(a);
   if (w.worn && w.handed.empty()) wears_out(w, now);
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void pool_policy::no_room(worker& w, unit& u, time_point now) {
@@ -525,7 +538,7 @@ void pool_policy::unhandable(worker& w, unit& u, time_point now) {
   detach(w, u);
   release(u);
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void pool_policy::condemn(worker& w) {
@@ -540,10 +553,7 @@ void pool_policy::wears_out(worker& w, time_point now) {
   if (!usable(w)) return;
   w.worn = true;
   if (!w.handed.empty()) return freeze(w);
-  w.state = worker_state::leaving;
-  action a{action_kind::retire};
-  a.who = &w;
-  act(a);
+  retire(w, now);
   if (!closed_) {
     ++owed_;
     replace_now_ = true;
@@ -590,31 +600,32 @@ void pool_policy::ended(worker& w, bool item_runs, time_point now) {
     else
       requeue(u);
   }
-  std::erase_if(workers_, [&](const auto& other) { return other.get() == &w; });
   if (before == worker_state::killed) {
     ++owed_;
     replace_now_ = replace_now_ || at_start_ == 0;
   } else if (before != worker_state::leaving) {
-    after_death(at_start, now);
+    after_death(w, at_start, now);
   }
+  std::erase_if(workers_, [&](const auto& other) { return other.get() == &w; });
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
-void pool_policy::program_ended(unit& u, bool succeeded, time_point now) {
-  ++(u.fate != verdict::none ? cancelled_ : succeeded ? completed_ : failed_);
+void pool_policy::program_ended(unit& u, program_result how, time_point now) {
+  if (u.fate != verdict::none) how = program_result::cancelled;
+  ++(how == program_result::cancelled ? cancelled_ : how == program_result::failed ? failed_ : completed_);
   --slots_;
   --programs_;
   std::erase(running_programs_, &u);
   release(u);
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void pool_policy::close(time_point now) {
   closed_ = true;
   dispatch(now);
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void pool_policy::terminate() {
@@ -632,11 +643,7 @@ void pool_policy::terminate() {
                      : u.fate == verdict::timed_out ? outcome::timed_out
                                                     : outcome::cancelled);
     }
-    if (w->state == worker_state::killed) continue;
-    w->state = worker_state::killed;
-    action a{action_kind::kill};
-    a.who = w.get();
-    act(a);
+    condemn(*w);
   }
   for (unit* u : running_programs_) {
     if (u->fate != verdict::none) continue;
@@ -646,11 +653,17 @@ void pool_policy::terminate() {
     a.owner = u->owner;
     act(a);
   }
-  leave_if_done();
+  leave_if_done(time_point()); // nobody is left to leave
 }
 
 void pool_policy::tick(time_point now) {
   for (const auto& w : workers_) {
+    if (leaves(*w) && now >= w->since + set_.grace) {
+      w->overdue = true;
+      action a{action_kind::kill};
+      a.who = w.get();
+      act(a);
+    }
     if (!usable(*w) || w->freezing) continue;
     if (w->handed.empty()) {
       if (w->stalled && now >= w->since + set_.patience) w->stalled = false;
@@ -669,6 +682,7 @@ std::optional<pool_policy::time_point> pool_policy::wakeup() const {
     if (!next || when < *next) next = when;
   };
   for (const auto& w : workers_) {
+    if (leaves(*w)) at(w->since + set_.grace);
     if (!usable(*w) || w->freezing) continue;
     if (w->handed.empty()) {
       if (w->stalled) at(w->since + set_.patience);

@@ -34,6 +34,7 @@ public:
     duration patience = std::chrono::milliseconds(1); ///< A unit that runs longer is not short.
     unsigned deaths_at_start = 4; ///< One after another, with no item finished in between: it gives up.
     unsigned deaths_at_work = 64;
+    duration grace = std::chrono::seconds(5); ///< For a worker that leaves; then it is killed.
   };
 
   enum class unit_kind : std::uint8_t { task, program };
@@ -75,10 +76,12 @@ public:
     std::size_t given = 0;    ///< Items, for max_tasks.
     std::size_t finished = 0; ///< Items.
     std::int64_t load = 0;    ///< Expected, ns.
-    time_point since{};    ///< The last time that it was seen to make progress, or got work when it had none.
+    /// The last time that it was seen to make progress, got work when it had none, or was told to leave.
+    time_point since{};
     bool freezing = false; ///< A freeze action is under way.
     bool worn = false;     ///< It gets no more work, and is retired once it has none.
     bool stalled = false;  ///< Nothing is handed ahead until the first unit ends.
+    bool overdue = false;  ///< It was to leave, did not, and is being killed.
   };
 
   enum class action_kind : std::uint8_t {
@@ -89,11 +92,11 @@ public:
     stop_after,   ///< The item that runs is the last one of the unit; the worker is frozen.
     thaw,         ///< The worker may go on.
     kill,         ///< The worker (which is frozen, unless all ends); answer ended().
-    retire,       ///< The worker ends by itself, having nothing to do; answer ended().
+    retire,       ///< The worker is to end by itself, having nothing to do; answer ended().
     run_program,  ///< Of the unit; answer program_ended().
     stop_program, ///< That runs; answer program_ended().
     settle,       ///< The owner's items get the outcome.
-    drained,      ///< Closed, and the last worker and program have ended.
+    drained,      ///< Closed, and the last worker and program have ended. Again, if more was submitted since.
   };
 
   /// How items end that have no result.
@@ -157,7 +160,8 @@ public:
   void wears_out(worker& who, time_point now);
   /// All of its results have been read. @p item_runs as in frozen().
   void ended(worker& who, bool item_runs, time_point now);
-  void program_ended(unit& which, bool succeeded, time_point now);
+  enum class program_result : std::uint8_t { succeeded, failed, cancelled };
+  void program_ended(unit& which, program_result how, time_point now);
   void close(time_point now);
   void terminate();
   /// Time passes. To be called at wakeup().
@@ -200,11 +204,14 @@ private:
   void dispatch(time_point now);
   bool wants_worker() const;
   void start_workers(time_point now);
-  void after_death(bool at_start, time_point now);
+  bool others_work(const worker& w, bool at_start) const;
+  void after_death(const worker& w, bool at_start, time_point now);
   void freeze(worker& w);
   void learn(std::uint32_t target, duration took);
-  void leave_if_done();
+  void retire(worker& w, time_point now);
+  void leave_if_done(time_point now);
   bool usable(const worker& w) const { return w.state == worker_state::ready; }
+  bool leaves(const worker& w) const { return w.state == worker_state::leaving && !w.overdue; }
   bool present(const worker& w) const {
     return w.state != worker_state::leaving && w.state != worker_state::killed;
   }

@@ -10,7 +10,10 @@
 #include <asio/co_spawn.hpp>
 #include <asio/this_coro.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace coproc {
@@ -25,10 +28,19 @@ T positive(T value, const char* what) {
   return value;
 }
 
+/// No Linux has more (PID_MAX_LIMIT): a pool of that size is one without a limit.
+constexpr std::size_t most_processes = std::size_t(1) << 22;
+
+/// A negative number that was given for a count arrives as a huge one.
+std::size_t positive(std::size_t value, const char* what) {
+  return static_cast<std::size_t>(positive(static_cast<std::ptrdiff_t>(value), what));
+}
+
 } // namespace
 
 pool_options& pool_options::size(std::size_t slots) & {
-  size_ = positive(slots, "pool_options::size");
+  positive(slots, "pool_options::size");
+  size_ = std::min(slots, most_processes);
   return *this;
 }
 pool_options& pool_options::method(start_method how) & {
@@ -85,11 +97,6 @@ pool_terminated::pool_terminated() : error("pool: it was terminated before the t
 namespace detail {
 namespace {
 
-const std::shared_ptr<pool_state>& require(const std::shared_ptr<pool_state>& state) {
-  if (!state) throw std::logic_error("pool: it was moved from");
-  return state;
-}
-
 /// A program in one of the slots.
 class pool_program final : public pool_owner {
 public:
@@ -144,10 +151,10 @@ asio::awaitable<completed> run_program(std::shared_ptr<pool_state> pool, command
   struct slot {
     std::shared_ptr<pool_state> pool;
     std::shared_ptr<pool_program> owner;
-    bool succeeded = false;
-    ~slot() { pool->program_ended(*owner, succeeded); }
+    pool_policy::program_result how = pool_policy::program_result::failed;
+    ~slot() { pool->program_ended(*owner, how); }
   } held{pool, owner};
-  if (owner->stopped) throw pool_terminated();
+  if (owner->stopped) std::rethrow_exception(pool->end_of_operation());
 
   // Both the caller's cancellation and terminate() stop it.
   asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
@@ -160,10 +167,13 @@ asio::awaitable<completed> run_program(std::shared_ptr<pool_state> pool, command
   try {
     auto token = asio::bind_cancellation_slot(owner->stop_signal.slot(), asio::use_awaitable);
     completed result = co_await asio::co_spawn(executor, coproc::run(std::move(program)), token);
-    held.succeeded = true;
+    held.how = pool_policy::program_result::succeeded;
     co_return result;
   } catch (const std::system_error& error) {
-    if (owner->stopped && error.code() == asio::error::operation_aborted) throw pool_terminated();
+    if (error.code() == asio::error::operation_aborted) {
+      held.how = pool_policy::program_result::cancelled;
+      if (owner->stopped) std::rethrow_exception(pool->end_of_operation());
+    }
     throw;
   }
 }
@@ -189,23 +199,25 @@ pool::~pool() {
   if (state_) state_->abandon();
 }
 
-detail::pool_state& pool::state() const { return *detail::require(state_); }
+const std::shared_ptr<detail::pool_state>& pool::shared_state() const {
+  if (!state_) throw std::logic_error("pool: it was moved from");
+  return state_;
+}
 
 std::shared_ptr<detail::pool_stream> pool::open_map(std::shared_ptr<detail::pool_state> pool,
                                                     detail::pool_target target,
                                                     std::unique_ptr<detail::map_source> items,
                                                     const map_options& options) {
-  return detail::open_stream(*detail::require(pool), target, std::move(items), detail::stream_kind::map,
-                             options);
+  return detail::open_stream(*pool, target, std::move(items), detail::stream_kind::map, options);
 }
 
 asio::awaitable<completed> pool::run(coproc::command program) {
-  return detail::run_program(detail::require(state_), std::move(program));
+  return detail::run_program(shared_state(), std::move(program));
 }
 
 void pool::close() { state().close(); }
 void pool::terminate() { state().terminate(); }
-asio::awaitable<void> pool::join() { return detail::pool_state::join(detail::require(state_)); }
+asio::awaitable<void> pool::join() { return detail::pool_state::join(shared_state()); }
 pool_stats pool::stats() const { return state().stats(); }
 
 } // namespace coproc

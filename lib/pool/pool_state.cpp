@@ -96,8 +96,22 @@ void pool_state::cancel(pool_owner& owner, pool_policy::verdict how) {
   pump();
 }
 
-void pool_state::program_ended(pool_owner& owner, bool succeeded) {
-  if (owner.unit) policy_.program_ended(*owner.unit, succeeded, clock::now());
+std::exception_ptr pool_state::end_of_operation() const {
+  return abandoned_ ? aborted() : std::make_exception_ptr(pool_terminated());
+}
+
+void pool_state::admitted() {
+  --admitted_;
+  if (terminated_) std::rethrow_exception(end_of_operation());
+}
+
+void pool_state::admission_declined() {
+  --admitted_;
+  if (!terminated_) let_in();
+}
+
+void pool_state::program_ended(pool_owner& owner, pool_policy::program_result how) {
+  if (owner.unit) policy_.program_ended(*owner.unit, how, clock::now());
   owner.release();
   if (!abandoned_) pump();
 }
@@ -293,7 +307,7 @@ std::exception_ptr pool_state::error_of(const pool_policy::action& a) const {
   case pool_policy::outcome::died:
     return std::make_exception_ptr(worker_died(task() + ": its " + worker(), last_end_));
   case pool_policy::outcome::terminated:
-    return abandoned_ && owner->is_operation ? aborted() : std::make_exception_ptr(pool_terminated());
+    return owner->is_operation ? end_of_operation() : std::make_exception_ptr(pool_terminated());
   case pool_policy::outcome::gave_up:
     if (!initializer_error_.empty())
       return std::make_exception_ptr(worker_died(

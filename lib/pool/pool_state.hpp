@@ -119,7 +119,7 @@ public:
   std::uint32_t number_of(const pool_target& target);
   std::string name_of(std::uint32_t target) const { return targets_[target].name; }
 
-  /// @throws pool_closed after close(), pool_terminated after terminate().
+  /// @throws pool_closed after close() and terminate().
   void require_open() const;
   /// @throws std::logic_error if the executor belongs to another context.
   void check_use(const asio::any_io_executor& used) { bind(used, "pool"); }
@@ -130,10 +130,13 @@ public:
   }
   void task_begins() noexcept { ++tasks_; }
   void task_ends() noexcept { --tasks_; }
-  void admitted() noexcept { --admitted_; }
+  /// One that waited for has_room() goes on. @throws what it ends with if the pool has ended meanwhile.
+  void admitted();
+  /// It does not: its room is for another.
+  void admission_declined();
   void submit(const std::shared_ptr<pool_owner>& owner, std::uint32_t items, pool_policy::unit_kind kind);
   void cancel(pool_owner& owner, pool_policy::verdict how);
-  void program_ended(pool_owner& owner, bool succeeded);
+  void program_ended(pool_owner& owner, pool_policy::program_result how);
 
   void close();
   void terminate();
@@ -142,6 +145,8 @@ public:
   /// The handle is gone.
   void abandon() noexcept;
   bool terminated() const noexcept { return terminated_; }
+  /// @returns what an operation ends with that the end of the pool has stopped.
+  std::exception_ptr end_of_operation() const;
 
   const pool_policy& policy() const noexcept { return policy_; }
   asio::any_io_executor executor() const { return executor_; }

@@ -6,6 +6,7 @@
 #include <coproc/queue_full.hpp>
 #include <coproc/timeout_expired.hpp>
 
+#include <asio/cancellation_state.hpp>
 #include <asio/this_coro.hpp>
 
 #include <stdexcept>
@@ -61,14 +62,18 @@ void pool_task::cancel(pool_policy::verdict fate) {
 asio::awaitable<message> run_task(std::shared_ptr<pool_state> pool, pool_target target, message arguments) {
   pool->check_use(co_await asio::this_coro::executor);
   pool->require_open();
-  bool waited = false;
   if (!pool->has_room()) {
     auto wait = [pool](suspension<bool> waiter) { pool->admissions().add(std::move(waiter)); };
     co_await suspend<bool>(std::move(wait));
-    waited = true;
+    // Between being let in and this, both the pool and the caller may have changed their minds.
+    asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) {
+      pool->admission_declined();
+      throw std::system_error(asio::error::operation_aborted);
+    }
+    pool->admitted();
   }
   auto task = std::make_shared<pool_task>(*pool, pool->number_of(target), std::move(arguments));
-  if (waited) pool->admitted();
   task->is_operation = true;
   pool->submit(task, 1, pool_policy::unit_kind::task);
   if (task->how == pool_task::state::unfinished) {
@@ -97,6 +102,7 @@ asio::awaitable<message*> task_access::result(std::shared_ptr<pool_task> task,
   if (task->how != pool_task::state::unfinished) {
     if (context_service::of(co_await asio::this_coro::executor).breathing_due()) co_await pass_through_loop();
   } else {
+    task->check_use(co_await asio::this_coro::executor);
     auto wait = [task, limit](suspension<bool> waiter) { task->add_waiter(std::move(waiter), limit); };
     const bool finished = co_await suspend<bool>(std::move(wait));
     if (!finished && task->how == pool_task::state::unfinished)
@@ -108,6 +114,7 @@ asio::awaitable<message*> task_access::result(std::shared_ptr<pool_task> task,
 
 asio::awaitable<void> task_access::wait(std::shared_ptr<pool_task> task) {
   if (task->how != pool_task::state::unfinished) co_return;
+  task->check_use(co_await asio::this_coro::executor);
   auto wait = [task](suspension<bool> waiter) { task->add_waiter(std::move(waiter), std::nullopt); };
   co_await suspend<bool>(std::move(wait));
 }

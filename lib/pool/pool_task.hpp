@@ -26,6 +26,9 @@ public:
   /// Of async_result.
   void add_waiter(suspension<bool> waiter, std::optional<duration> limit);
   void cancel(pool_policy::verdict fate);
+  void check_use(const asio::any_io_executor& used) {
+    if (pool_) pool_->check_use(used);
+  }
   std::string name() const { return pool_ ? pool_->name_of(target) : "task"; }
 
 private:

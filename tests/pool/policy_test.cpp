@@ -87,6 +87,7 @@ public:
   std::vector<policy::unit*> stopping; ///< Programs that were told to stop.
   std::vector<std::string> log;
   bool drained = false;
+  bool leavers_hang = false;
   policy::duration took = 10ms;
 
   asker& ask(std::uint32_t items = 1, std::uint32_t target = 0, bool alone = false) {
@@ -273,7 +274,7 @@ public:
           static_cast<asker*>(a->owner)->settle(a->first + i, name_of(a->how));
         break;
       case policy::action_kind::drained:
-        BOOST_REQUIRE(!drained);
+        BOOST_REQUIRE(!drained && workers.empty() && programs.empty());
         drained = true;
         break;
       }
@@ -285,16 +286,16 @@ public:
     std::erase(programs, u);
     std::erase(stopping, u);
     owner->settle(0, well ? "done" : "failed");
-    rules.program_ended(*u, well, now);
+    rules.program_ended(*u, well ? policy::program_result::succeeded : policy::program_result::failed, now);
     carry_out();
   }
 
-  /// Those that were killed or told to leave end.
+  /// Those that were killed end, and those that were told to leave unless they hang.
   void bury() {
     for (bool again = true; again;) {
       again = false;
       for (auto& [who, s] : workers)
-        if (s->dead || s->leaving) {
+        if (s->dead || (s->leaving && !leavers_hang)) {
           end(*s);
           again = true;
           break;
@@ -658,6 +659,48 @@ BOOST_AUTO_TEST_CASE(a_crash_loop_ends) {
   BOOST_TEST(next.how[0] == "done");
 }
 
+BOOST_AUTO_TEST_CASE(deaths_at_work_with_no_task_completed_end_too) {
+  world w(limits_of(4));
+  std::vector<asker*> all;
+  for (int i = 0; i != 200; ++i) all.push_back(&w.ask());
+  std::size_t deaths = 0;
+  for (; deaths != 200 && !all.back()->finished(); ++deaths) {
+    w.pass(20ms); // the longest backoff
+    w.start_all();
+    for (std::size_t i = 0; i != w.up(); ++i) w.begin(w.worker(i));
+    w.die(w.worker(0)); // while the others run theirs
+  }
+  BOOST_TEST(deaths == 64u);
+  BOOST_TEST(all[0]->how[0] == "died");
+  BOOST_TEST(all.back()->how[0] == "gave_up");
+  for (auto* a : all)
+    if (a->how[0] == "gave_up") BOOST_TEST(a->starts[0] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(deaths_beside_a_worker_that_completes_tasks_do_not_end) {
+  world w(limits_of(2));
+  auto& first = w.ask();
+  w.start_all();
+  w.work(w.worker(0));
+  auto& runs_on = w.ask();
+  w.begin(w.worker(0));
+  world::sim* healthy = &w.worker(0);
+  std::vector<asker*> all;
+  for (int i = 0; i != 200; ++i) all.push_back(&w.ask());
+  while (!all.back()->finished()) {
+    w.pass(20ms);
+    w.start_all();
+    for (std::size_t i = 0; i != w.up(); ++i)
+      if (world::sim* s = &w.worker(i); s != healthy && w.begin(*s)) {
+        w.die(*s);
+        break;
+      }
+  }
+  BOOST_TEST(first.how[0] == "done");
+  BOOST_TEST(runs_on.how[0] == "none");
+  for (auto* a : all) BOOST_TEST(a->how[0] == "died");
+}
+
 BOOST_AUTO_TEST_CASE(a_failing_initializer_ends_with_an_error) {
   auto set = limits_of(2);
   set.initializer = true;
@@ -750,6 +793,53 @@ BOOST_AUTO_TEST_CASE(closing_an_unused_pool_ends_at_once) {
   BOOST_TEST(w.drained);
 }
 
+BOOST_AUTO_TEST_CASE(what_comes_after_the_end_is_run_and_ends_again) {
+  world w(limits_of(1));
+  w.rules.close(w.now);
+  w.carry_out();
+  BOOST_TEST(w.drained);
+  w.drained = false;
+  auto& late = w.ask(); // an imap that is read on
+  BOOST_TEST(!w.rules.ended());
+  w.start_all();
+  w.work(w.worker(0));
+  BOOST_TEST(late.how[0] == "done");
+  BOOST_TEST(w.worker(0).leaving);
+  w.bury();
+  BOOST_TEST(w.drained);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_does_not_leave_is_killed) {
+  policy::limits set = limits_of(1);
+  set.max_tasks = 1;
+  set.grace = 5s;
+  world w(set);
+  w.leavers_hang = true;
+  auto& first = w.ask();
+  w.start_all();
+  world::sim& hangs = w.worker(0);
+  w.work(hangs);
+  BOOST_TEST(first.how[0] == "done");
+  BOOST_TEST(hangs.leaving);
+  w.pass(4999ms);
+  BOOST_TEST(!hangs.dead);
+  w.pass(1ms);
+  BOOST_TEST(hangs.dead);
+  w.bury();
+  w.start_all(); // the one in its place, and no other
+  BOOST_TEST(w.up() == 1u);
+  BOOST_TEST(w.rules.statistics().restarted == 1u);
+
+  w.rules.close(w.now);
+  w.carry_out();
+  BOOST_TEST(w.worker(0).leaving);
+  w.pass(5s);
+  BOOST_TEST(!w.drained);
+  w.bury();
+  BOOST_TEST(w.drained);
+  BOOST_TEST(!w.rules.wakeup().has_value());
+}
+
 BOOST_AUTO_TEST_CASE(terminate_fails_the_rest) {
   world w(limits_of(1));
   auto& runs = w.ask();
@@ -780,7 +870,9 @@ void play(unsigned seed) {
   set.retries = below(3) == 0 ? static_cast<int>(1 + below(2)) : 0;
   set.initializer = below(4) == 0;
   set.budget = 100us;
+  set.grace = 2ms;
   world w(set);
+  w.leavers_hang = below(4) == 0;
   w.took = below(2) ? 1us : 40us;
   const bool calm_start = below(2) == 0;
   bool closing = false;
