@@ -4,6 +4,7 @@
 #include <coproc/process.hpp>
 
 #include <coproc/init.hpp>
+#include <coproc/pool.hpp>
 #include <coproc/run_main.hpp>
 
 #include <asio/co_spawn.hpp>
@@ -49,6 +50,7 @@ static void pause_for_ever() {
 }
 
 static int add(int a, int b) { return a + b; }
+static int add_one(int a) { return a + 1; }
 
 static asio::awaitable<void> wait_for_ever() {
   asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
@@ -152,10 +154,53 @@ static asio::awaitable<int> try_to_start(strings args) {
   co_return 0;
 }
 
+// What a pool's workers do: each says its name and id first.
+
+static void say_id(const std::string& name) { say(name + " " + std::to_string(::getpid())); }
+
+static void idle() { say_id("idle"); }
+
+static void pause_in_pool() {
+  say_id("pausing");
+  pause_for_ever();
+}
+
+static void spin_in_pool() {
+  say_id("spinning");
+  for (volatile unsigned i = 0;;) i = i + 1;
+}
+
+/// A pool in a task of a pool.
+static asio::awaitable<void> nest_pool(int method) {
+  say_id("nesting");
+  coproc::pool inner(co_await asio::this_coro::executor,
+                     coproc::pool_options().size(1).method(static_cast<start_method>(method)));
+  co_await inner.apply<pause_in_pool>();
+}
+
+/// A pool whose workers are idle, sleep, spin, and have a pool of their own. In argument 3, "queue": has many
+/// tasks of every kind waiting besides.
+static asio::awaitable<int> hold_pool(strings args) {
+  const int method = std::stoi(args.at(2));
+  coproc::pool workers(co_await asio::this_coro::executor,
+                       coproc::pool_options().size(4).method(static_cast<start_method>(method)));
+  auto first = workers.apply_async<pause_in_pool>();
+  auto second = workers.apply_async<spin_in_pool>();
+  auto third = workers.apply_async<nest_pool>(method);
+  co_await workers.apply<idle>();
+  std::vector<coproc::async_result<void>> queue;
+  if (args.size() > 3)
+    for (int i = 0; i != 100; ++i) queue.push_back(workers.apply_async<pause_in_pool>());
+  co_await workers.map<add_one>(std::vector<int>(args.size() > 3 ? 1000 : 0, 1));
+  co_await first.get();
+  co_return 0;
+}
+
 static asio::awaitable<int> amain(strings args) {
   const std::string what = args.at(1);
   if (what == "hold" || what == "exit") co_return co_await hold(std::move(args));
   if (what == "detach") co_return co_await detach(std::move(args));
+  if (what == "pool") co_return co_await hold_pool(std::move(args));
   if (what == "results") co_return co_await results(std::move(args));
   if (what == "lose-streams") co_return co_await lose_streams(std::move(args));
   if (what == "late-init") co_return co_await try_to_start(std::move(args));
