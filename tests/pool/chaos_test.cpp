@@ -1,10 +1,13 @@
-// A pool whose workers are killed at random. COPROC_STRESS_SECONDS says for how long: 30 in the nightly run.
+// A pool whose workers are killed at random. COPROC_STRESS_SECONDS says for how long.
 #include <coproc/pool.hpp>
 
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/leak_check.hpp"
 #include "support/pending.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -12,6 +15,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <fstream>
 #include <random>
 #include <ranges>
@@ -72,7 +76,7 @@ struct job {
 
 struct trace {
   std::uint64_t number = 0;
-  int pid = 0;
+  int pid = 0, parent = 0;
 };
 
 trace count_start(const job& which) {
@@ -83,6 +87,7 @@ trace count_start(const job& which) {
   trace done;
   done.number = which.number;
   done.pid = ::getpid();
+  done.parent = ::getppid();
   return done;
 }
 
@@ -94,10 +99,25 @@ bool is_worker(int pid) {
 }
 
 struct victims {
-  std::set<int> pids;
+  std::set<int> pids; ///< Of workers that have run something.
+  int server = 0;     ///< Whose children all workers are.
   std::mt19937 random{12345};
   std::size_t kills = 0;
+
+  void note(const trace& done) {
+    pids.insert(done.pid);
+    server = done.parent;
+  }
 };
+
+/// @returns one that may not have run anything yet, or not even be up.
+int some_child_of(int server, std::mt19937& random) {
+  const std::string id = std::to_string(server);
+  std::ifstream file("/proc/" + id + "/task/" + id + "/children");
+  std::vector<int> children;
+  for (int child; file >> child;) children.push_back(child);
+  return children.empty() ? 0 : children[random() % children.size()];
+}
 
 asio::awaitable<void> kill_at_random(victims& seen) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
@@ -105,17 +125,19 @@ asio::awaitable<void> kill_at_random(victims& seen) {
     timer.expires_after(std::chrono::microseconds(500 + seen.random() % 10'000));
     co_await timer.async_wait(asio::use_awaitable);
     if (seen.pids.empty()) continue;
-    auto at = std::next(seen.pids.begin(), static_cast<std::ptrdiff_t>(seen.random() % seen.pids.size()));
-    if (is_worker(*at) && ::kill(*at, SIGKILL) == 0) ++seen.kills;
-    seen.pids.erase(at);
+    int victim = 0;
+    if (seen.random() % 4 == 0) {
+      victim = some_child_of(seen.server, seen.random);
+    } else {
+      auto at = std::next(seen.pids.begin(), static_cast<std::ptrdiff_t>(seen.random() % seen.pids.size()));
+      victim = *at;
+      seen.pids.erase(at);
+    }
+    if (victim != 0 && is_worker(victim) && ::kill(victim, SIGKILL) == 0) ++seen.kills;
   }
 }
 
-} // namespace
-
-CO_TEST_ONCE(each_task_has_one_outcome_and_starts_at_most_once) {
-  const auto seconds = scale_from_environment("COPROC_STRESS_SECONDS", 3);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+asio::awaitable<void> chaos(std::chrono::steady_clock::time_point end) {
   start_counts counts;
   coproc::pool workers(co_await this_executor(), 4);
   victims seen;
@@ -137,7 +159,7 @@ CO_TEST_ONCE(each_task_has_one_outcome_and_starts_at_most_once) {
       try {
         trace got = co_await tasks[i].get();
         BOOST_REQUIRE(got.number == first + i);
-        seen.pids.insert(got.pid);
+        seen.note(got);
         ++done;
         BOOST_REQUIRE_EQUAL(counts.of(first + i), 1);
       } catch (const coproc::worker_died&) {
@@ -160,7 +182,7 @@ CO_TEST_ONCE(each_task_has_one_outcome_and_starts_at_most_once) {
       try {
         auto got = co_await items.next();
         BOOST_REQUIRE(got->number == n);
-        seen.pids.insert(got->pid);
+        seen.note(*got);
         ++done;
         BOOST_REQUIRE_EQUAL(counts.of(n), 1);
       } catch (const coproc::worker_died&) {
@@ -174,6 +196,24 @@ CO_TEST_ONCE(each_task_has_one_outcome_and_starts_at_most_once) {
   BOOST_TEST(died <= seen.kills);
   BOOST_TEST(workers.stats().completed == done);
   BOOST_TEST(workers.stats().failed == died);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(each_task_has_one_outcome_and_starts_at_most_once) {
+  const std::chrono::seconds length(scale_from_environment("COPROC_STRESS_SECONDS", sanitized ? 5 : 30));
+  leak_check nothing_left;
+  asio::io_context loop;
+  bool finished = false;
+  std::exception_ptr error;
+  asio::co_spawn(loop, chaos(std::chrono::steady_clock::now() + length), [&](std::exception_ptr e) {
+    finished = true;
+    error = e;
+  });
+  loop.run_for(length + deadline());
+  BOOST_REQUIRE_MESSAGE(finished, "hangs");
+  if (error) std::rethrow_exception(error);
+  BOOST_TEST(loop.stopped());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
