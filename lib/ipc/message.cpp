@@ -10,7 +10,7 @@ namespace coproc::detail {
 
 namespace {
 
-constexpr std::size_t first_capacity = 512;
+constexpr std::size_t first_capacity = 128; // a pool may hold a million of them
 
 std::size_t used(const std::byte* at, const std::unique_ptr<std::byte[]>& buffer) {
   return at ? static_cast<std::size_t>(at - buffer.get()) : 0;
