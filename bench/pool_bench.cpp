@@ -1,14 +1,17 @@
-// Question: what does a task of a pool of two processes cost?
+// Question: what does a task of a pool of two workers cost?
 // Unit: microseconds a task (or item).
-// Varies: call: one after another, so this is latency. bulk: all begun at once. map: integers. sleep: tasks
-// that take
-//   10 ms, divided by their number (with two workers 5,000 is the least). argument: 1 MB, one after another.
-//   respawn: from the death of a worker to the result of the next task.
+// Varies: call: one after another, so this is latency. bulk: all begun at once. map: integers.
+//   sleep, burn: tasks that take 10 ms, or 10 ms of CPU time; divided by their number, so with two workers
+//   5,000 is the least. argument: 1 MB, one after another. respawn: from a task that ends its worker to the
+//   result of the next one, by a new worker.
 // Fixed: two workers, which run already; tasks do nothing but what is said.
 // Limit: call: raw_asio, 64 bytes to a child and back, one end in standalone Asio. bulk: raw_pool, two
-// children behind
-//   socket pairs, 64 calls under way with each, as many as there are in one write. respawn: raw_fork, fork
-//   and wait.
+//   children behind socket pairs, 64 calls under way with each, as many as there are in one write. burn:
+//   raw_burn, two forked children with half of it each. respawn: raw_fork, fork and wait.
+// Peers: Python's two pools; in Node a plain pool of threads, one of processes, and piscina if Node finds it
+//   (npm install piscina somewhere, and NODE_PATH=somewhere/node_modules). Node's threads share a process:
+//   none of them survives a crash of another. None of Python's pools starts a worker in the place of a dead
+//   one.
 
 #include "support/contest.hpp"
 #include "support/kept_loop.hpp"
@@ -37,6 +40,7 @@ void sleep_for(std::int64_t milliseconds) {
   std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
 }
 std::size_t length(const std::string& text) { return text.size(); }
+void burn(std::int64_t milliseconds) { raw::burn_for(milliseconds); }
 void die() { ::kill(::getpid(), SIGKILL); }
 
 coproc::pool& workers() {
@@ -61,9 +65,10 @@ asio::awaitable<void> map(const workload& work) {
   if (more.size() != numbers.size() || more.back() != 2) throw std::runtime_error("not all came");
 }
 
-asio::awaitable<void> sleep(const workload& work) {
+template <auto Task>
+asio::awaitable<void> ten_milliseconds(const workload& work) {
   std::vector<coproc::async_result<void>> tasks;
-  for (std::int64_t n = 0; n < work.count; ++n) tasks.push_back(workers().apply_async<sleep_for>(work.width));
+  for (std::int64_t n = 0; n < work.count; ++n) tasks.push_back(workers().apply_async<Task>(work.width));
   for (auto& task : tasks) co_await task.get();
 }
 
@@ -86,15 +91,26 @@ asio::awaitable<void> respawn(const workload& work) {
   }
 }
 
-/// Our own run, the peers' and the limit.
+/// A pool of somebody else's: the prefix of its questions, and its name here.
+struct other {
+  const char* prefix;
+  const char* name;
+};
+constexpr other others[] = {{"pool", "python_pool"},
+                            {"executor", "python_executor"},
+                            {"threads", "node_threads"},
+                            {"processes", "node_processes"},
+                            {"piscina", "node_piscina"}};
+
+/// Our own run, and the peers'.
 std::vector<contestant> against(const std::string& question, asio::awaitable<void> (*own)(const workload&),
                                 std::int64_t divisor) {
   std::vector<contestant> all;
   all.push_back({"coproc", [own](const workload& work) { return run_alone_on_kept_loop(work, own); }, {}});
-  for (const char* kind : {"pool", "executor"}) {
-    const std::string asked = std::string(kind) + "_" + question;
+  for (const other& kind : others) {
+    const std::string asked = std::string(kind.prefix) + "_" + question;
     for (contestant peer : peers(asked)) {
-      peer.name = std::string("python_") + kind;
+      peer.name = kind.name;
       peer.run = [ask = peer.run, asked](workload work) {
         work.question = asked;
         return ask(work);
@@ -121,14 +137,17 @@ void ask(const settings& how) {
 
   compete("pool/map:1000000", against("map", map, 1), {"pool", "-", size(1'000'000, 100), 1}, {},
           unit::time_per_item);
-  compete("pool/sleep:10ms", against("sleep", sleep, 1), {"pool", "-", size(200, 2), size(10, 1)}, {},
-          unit::time_per_item);
+  compete("pool/sleep:10ms", against("sleep", ten_milliseconds<sleep_for>, 1),
+          {"pool", "-", size(200, 2), size(10, 1)}, {}, unit::time_per_item);
+
+  std::vector<contestant> burners = against("burn", ten_milliseconds<burn>, 1);
+  burners.push_back({"raw_burn", raw::burn, {}});
+  compete("pool/burn:10ms", burners, {"pool", "-", size(100, 2), size(10, 1)}, {}, unit::time_per_item);
+
   compete("pool/argument:1MB", against("argument", argument, 1), {"pool", "-", size(100, 1), 1 << 20}, {},
           unit::time_per_item);
 
-  std::vector<contestant> deaths;
-  deaths.push_back(
-      {"coproc", [](const workload& work) { return run_alone_on_kept_loop(work, respawn); }, {}});
+  auto deaths = against("respawn", respawn, size(5, 1));
   deaths.push_back({"raw_fork", raw::fork_and_wait, {}});
   compete("pool/respawn", deaths, {"pool", "-", size(50, 1), 1}, {}, unit::time_per_item);
 }

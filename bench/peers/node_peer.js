@@ -4,11 +4,8 @@
 const fs = require('fs');
 const readline = require('readline');
 const { spawn } = require('child_process');
+const { serve, now, expect } = require('./peer_server.js');
 
-const now = () => process.hrtime.bigint();
-const expect = (good) => {
-  if (!good) throw new Error('the program failed, or not all came');
-};
 const exited = (child) =>
   new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -123,26 +120,4 @@ function become(mib, count) {
   if (mib > 0) ballast = Array.from({ length: mib >> 6 }, () => Buffer.alloc(64 << 20, 1));
 }
 
-async function answer(line) {
-  const [word, ...rest] = line.trim().split(/\s+/);
-  if (word === 'hello') return `ok Node ${process.version.slice(1)};${Object.keys(questions).join(',')}`;
-  if (word === 'host') {
-    become(Number(rest[0]), Number(rest[1]));
-    return 'ok 0';
-  }
-  const [elapsed, tail] = await questions[word](rest[0], Number(rest[1]), Number(rest[2]));
-  return `ok ${elapsed} ${tail}`;
-}
-
-let busy = Promise.resolve();
-readline.createInterface({ input: process.stdin }).on('line', (line) => {
-  busy = busy.then(async () => {
-    let text;
-    try {
-      text = await answer(line);
-    } catch (error) {
-      text = `error ${String(error.message).replace(/\s+/g, ' ')}`;
-    }
-    process.stdout.write(text + '\n');
-  });
-});
+serve(questions, become);

@@ -105,6 +105,7 @@ std::vector<peer> start_all() {
       {"python_multiprocessing", installed(config::python, {config::peers + "/multiprocessing_peer.py"})});
   all.push_back({"python_process", installed(config::python, {config::peers + "/process_peer.py"})});
   all.push_back({"python_pool", installed(config::python, {config::peers + "/pool_peer.py"})});
+  all.push_back({"node_pool", installed(config::node, {config::peers + "/node_pool_peer.js"})});
   all.push_back({"python_asyncio", installed(config::python, {config::peers + "/asyncio_peer.py"}), 32});
   all.push_back({"node", installed(config::node, {"--expose-gc", config::peers + "/node_peer.js"}), 16});
   all.push_back({"go", installed(config::go_peer)});

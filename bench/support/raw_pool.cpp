@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace bench::raw {
@@ -88,6 +90,35 @@ outcome call_in_bulk(const workload& work) {
     }
   }
   return {std::chrono::steady_clock::now() - begin};
+}
+
+void burn_for(std::int64_t milliseconds) {
+  auto used = [] {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::int64_t(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+  };
+  const std::int64_t end = used() + milliseconds * 1'000'000;
+  while (used() < end)
+    for (volatile int i = 0; i < 10'000;) i = i + 1;
+}
+
+outcome burn(const workload& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::array<pid_t, 2> children{};
+  for (std::size_t i = 0; i != children.size(); ++i) {
+    const std::int64_t share = (work.count + std::int64_t(i)) / 2;
+    children[i] = ::fork();
+    if (children[i] < 0) fail("fork");
+    if (children[i] == 0) {
+      burn_for(share * work.width);
+      ::_exit(0);
+    }
+  }
+  for (pid_t each : children) ::waitpid(each, nullptr, 0);
+  outcome result;
+  result.elapsed = std::chrono::steady_clock::now() - begin;
+  return result;
 }
 
 } // namespace bench::raw
