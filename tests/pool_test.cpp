@@ -522,6 +522,8 @@ CO_TEST_ONCE(results_may_be_nothing_or_only_movable) {
   for (int i = 0; i != 2; ++i) co_await nothing.get();
   auto boxes = co_await workers.map<t::boxed>(list_of<int>(1, 2, 3));
   BOOST_TEST(*boxes.at(2) == 3);
+  auto values = co_await workers.map<t::unboxed>(boxes); // where they are
+  BOOST_TEST(values.at(2) == 3);
   auto more = workers.imap_unordered<t::boxed>(list_of<int>(4));
   auto four = co_await more.next();
   BOOST_TEST(**four == 4);

@@ -212,6 +212,7 @@ bool pool_state::settle_touched(clock::time_point now) {
     w->touched = false;
     if (!w->usable()) continue;
     w->drain_safely(now);
+    if (!w->usable()) continue;
     w->nudge();
     if (w->arm()) continue;
     touch(*w);

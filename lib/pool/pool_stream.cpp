@@ -122,6 +122,15 @@ void pool_stream::refill() {
       error = std::current_exception();
       exhausted_ = true;
     }
+    // The range is the user's code, and may have done anything: ended the pool, too. Its callers are still
+    // at work then.
+    if (count != 0 && pool->terminated()) {
+      count = 0;
+      exhausted_ = true;
+      error = std::make_exception_ptr(pool_terminated());
+      asio::post(executor_, [pool] {});
+    }
+    if (closed_) break;
     // What was read before an error is run: the message holds whole items only.
     if (count != 0) {
       auto added = std::make_shared<chunk>(shared_from_this(), read_, count, number_, std::move(arguments));

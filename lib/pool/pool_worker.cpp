@@ -204,6 +204,7 @@ void pool_worker::freeze(pool_state::clock::time_point now) {
     condemn(garbage.where);
     return;
   }
+  if (!pool_) return;
   pool_->policy_.frozen(*is_, item_runs(), link_->started_at(), now);
 }
 
@@ -264,6 +265,7 @@ void pool_worker::on_readable() {
   } catch (const std::system_error&) {
     // No descriptors for those that came: the result that they belong to fails when it is taken.
   }
+  if (!pool_) return;
   pool_->touch(*this);
   pool_->pump();
 }
@@ -293,7 +295,11 @@ void pool_worker::gone() noexcept {
 }
 
 void pool_worker::drain(host_link::depth how, pool_state::clock::time_point now) {
-  while (auto r = link_->next_result(how)) take(*r, now);
+  while (pool_) { // a result may lead to the end of the pool
+    auto r = link_->next_result(how);
+    if (!r) return;
+    take(*r, now);
+  }
 }
 
 void pool_worker::take(const host_link::result& r, pool_state::clock::time_point now) {

@@ -138,6 +138,32 @@ CO_TEST(a_pool_is_destroyed_in_the_middle_of_things) {
   (void)co_await mapped.aborted();
 }
 
+CO_TEST_ONCE(a_pool_may_be_ended_by_the_range_that_it_reads) {
+  for (bool destroy : {false, true}) {
+    auto workers = std::make_unique<coproc::pool>(co_await this_executor(), 2);
+    auto fatal = std::views::iota(0) | std::views::transform([&](int x) {
+                   if (x == 200 && destroy) workers.reset();
+                   if (x == 200 && workers) workers->terminate();
+                   return x;
+                 });
+    auto items = workers->imap<t::square>(fatal, map_options().chunk_size(3));
+    int got = 0, failed = 0;
+    for (bool more = true; more;) {
+      try {
+        auto next = co_await items.next();
+        more = next.has_value();
+        got += more;
+      } catch (const coproc::pool_terminated&) {
+        ++failed;
+      }
+    }
+    BOOST_TEST(got <= 200);
+    BOOST_TEST(failed >= 1);
+    BOOST_TEST(!destroy == (workers != nullptr));
+    if (workers) co_await workers->join();
+  }
+}
+
 CO_TEST_ONCE(a_pool_that_was_moved_from_is_a_logic_error) {
   coproc::pool first(co_await this_executor(), 1);
   coproc::pool workers = std::move(first);

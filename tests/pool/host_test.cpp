@@ -10,6 +10,7 @@
 #include "support/method_test.hpp"
 #include "support/process_info.hpp"
 
+#include <list>
 #include <map>
 #include <string>
 
@@ -32,6 +33,7 @@ constexpr std::size_t named_workers = 5; // idle, pausing, spinning, nesting, an
 struct holder {
   coproc::child program;
   std::multimap<std::string, int> workers;
+  std::list<killed_at_end> cleanup;
 };
 
 /// A host with a pool, all of whose workers have said their ids.
@@ -45,7 +47,9 @@ asio::awaitable<holder> busy_host(start_method method, bool queue) {
   while (made.workers.size() != named_workers + (queue ? 1 : 0)) {
     auto line = co_await made.program.out().read_line();
     const auto words = split(line.value() + " ", ' ');
-    made.workers.emplace(words.at(0), std::stoi(words.at(1)));
+    const int pid = std::stoi(words.at(1));
+    made.workers.emplace(words.at(0), pid);
+    made.cleanup.emplace_back(pid);
   }
   co_return made;
 }

@@ -53,6 +53,7 @@ int sleep_ms(int ms) {
 std::string twice(std::string text) { return text + text; }
 std::size_t length(const std::string& text) { return text.size(); }
 std::unique_ptr<int> boxed(int x) { return std::make_unique<int>(x); }
+int unboxed(const std::unique_ptr<int>& box) { return *box; }
 
 void announce_and_pause(announcements started) {
   started.blocking_put(::getpid());

@@ -25,6 +25,7 @@ int sleep_ms(int ms); // gives it back
 std::string twice(std::string text);
 std::size_t length(const std::string& text);
 std::unique_ptr<int> boxed(int x);
+int unboxed(const std::unique_ptr<int>& box);
 /// Says its pid, and sleeps for ever.
 void announce_and_pause(announcements started);
 /// The same, with a result at once when it is woken by the second queue.

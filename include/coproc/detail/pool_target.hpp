@@ -47,7 +47,7 @@ struct pool_runner<Fn, std::tuple<P...>> {
     static_assert(sizeof...(A) == sizeof...(P),
                   "pool: the number of arguments is not that of the target's parameters");
     if constexpr (sizeof...(A) == sizeof...(P))
-      static_assert((std::is_convertible_v<A&&, std::decay_t<P>> && ...),
+      static_assert((is_encodable_as<A, std::decay_t<P>> && ...),
                     "pool: an argument does not convert to the type of its parameter");
   }
 
@@ -58,6 +58,11 @@ struct pool_runner<Fn, std::tuple<P...>> {
   }
 
 private:
+  /// What has the type already is encoded where it is, and need not be copyable.
+  template <class A, class T>
+  static constexpr bool is_encodable_as =
+      std::is_same_v<std::remove_cvref_t<A>, T> || std::is_convertible_v<A&&, T>;
+
   template <class T, class A>
   static void encode_as(message& to, A&& argument) {
     if constexpr (std::is_same_v<std::remove_cvref_t<A>, T>) {
