@@ -479,10 +479,11 @@ CO_TEST_ONCE(results_that_find_no_descriptor_fail_and_are_not_taken_for_each_oth
 CO_TEST_ONCE(a_result_that_cannot_be_received_now_is_not_taken_for_the_next_one) {
   coproc::pool workers(co_await this_executor(), 1);
   co_await workers.apply<t::nothing>();
-  auto first = workers.apply_async<t::twice>(std::string(40'000, 'a'));
-  auto second = workers.apply_async<t::twice>(std::string(40'000, 'b'));
+  async_result<std::string> first, second;
   {
     fault full(coproc::os::call::recvmsg, ENOMEM);
+    first = workers.apply_async<t::twice>(std::string(40'000, 'a'));
+    second = workers.apply_async<t::twice>(std::string(40'000, 'b'));
     (void)co_await thrown_by<std::system_error>(first.get());
   }
   try {
