@@ -84,6 +84,8 @@ public:
   }
 
   /// The same, begun at once, and run whether or not somebody awaits it.
+  /// Arguments of more than 64 KiB hold a descriptor until a worker has them: where thousands of such tasks
+  /// are to be queued, max_pending() and apply(), or map(), keep within the limit on those.
   /// @throws pool_closed; queue_full if pool_options::max_pending() tasks are waiting.
   template <auto Fn, class... A>
   async_result<detail::target_result<Fn>> apply_async(A&&... arguments) {

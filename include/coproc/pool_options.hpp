@@ -67,7 +67,8 @@ public:
 
   /// A task (or item) that runs longer, counted from its start in the worker, fails with timeout_expired; its
   /// worker is killed and replaced. A worker that takes as long to begin a task is replaced as well, and the
-  /// task runs elsewhere. By default there is no limit. @throws std::invalid_argument unless it is positive.
+  /// task runs elsewhere. The initializer is not timed. By default there is no limit. @throws
+  /// std::invalid_argument unless it is positive.
   pool_options& task_timeout(duration limit) &;
   pool_options&& task_timeout(duration limit) && { return std::move(task_timeout(limit)); }
 
