@@ -7,8 +7,10 @@
 // Fixed: items of 8 bytes.
 // Limit: raw_awaitables, two awaitables of Asio that do nothing: what any put and get that are awaited cost
 // at least.
-//   raw_coroutines, a queue of plain C++20 coroutines that resume each other: no loop, no executor, no
-//   cancellation.
+//   raw_passing, the same of two functions in two places, as a put and a get are: one takes an item, the
+//   other returns one. (Asio resumes all coroutines from one place, and the processor has to guess which
+//   comes next.) raw_coroutines, a queue of plain C++20 coroutines that resume each other: no loop, no
+//   executor, no cancellation.
 
 #include "support/contest.hpp"
 #include "support/lanes.hpp"
@@ -19,6 +21,7 @@
 
 #include <asio/experimental/channel.hpp>
 
+#include <algorithm>
 #include <coroutine>
 #include <cstddef>
 #include <deque>
@@ -127,6 +130,31 @@ asio::awaitable<void> await_nothing(const workload& work) {
   for (std::int64_t i = 0; i != work.count; ++i)
     for (int n = 0; n != Times; ++n) co_await nothing();
 }
+
+asio::awaitable<void> take_item(std::int64_t) { co_return; }
+asio::awaitable<std::int64_t> give_item() { co_return 1; }
+
+asio::awaitable<void> pass_in_turn(const workload& work) {
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i != work.count; ++i) {
+    co_await take_item(i);
+    sum += co_await give_item();
+  }
+  expect(sum == work.count);
+}
+
+asio::awaitable<void> pass_in_runs(const workload& work) {
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < work.count; i += work.width) {
+    const std::int64_t run = std::min(work.width, work.count - i);
+    for (std::int64_t n = 0; n != run; ++n) co_await take_item(n);
+    for (std::int64_t n = 0; n != run; ++n) sum += co_await give_item();
+  }
+  expect(sum == work.count);
+}
+
+outcome raw_pass_in_turn(const workload& work) { return run_alone(work, pass_in_turn); }
+outcome raw_pass_in_runs(const workload& work) { return run_alone(work, pass_in_runs); }
 
 outcome raw_two_awaitables(const workload& work) { return run_alone(work, await_nothing<2>); }
 outcome raw_one_awaitable(const workload& work) { return run_alone(work, await_nothing<1>); }
@@ -255,12 +283,14 @@ void ask(const settings& how) {
   compete_with_peers("queue/put_get/capacity:1024",
                      {{"coproc", coproc_put_get, {}},
                       {"raw_awaitables", raw_two_awaitables, {}},
+                      {"raw_passing", raw_pass_in_turn, {}},
                       {"asio_channel", channel_put_get, {}}},
                      "queue_put_get", count, 1024);
   for (std::int64_t capacity : {1, 1024})
     compete_with_peers("queue/hand_over/capacity:" + std::to_string(capacity),
                        {{"coproc", coproc_hand_over, {}},
                         {"raw_awaitables", raw_two_awaitables, {}},
+                        {"raw_passing", raw_pass_in_runs, {}},
                         {"raw_coroutines", raw_coroutines, {}},
                         {"asio_channel", channel_hand_over, {}}},
                        "queue_hand_over", count, capacity);

@@ -15,8 +15,10 @@
 #include <asio/post.hpp>
 #include <asio/prefer.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -238,10 +240,76 @@ void queue_waiter::drop() noexcept {
   release();
 }
 
+// The operation.
+
+queue_operation::queue_operation(queue_core& core, queue_line line, duration patience, void* item)
+    : patience_(patience) {
+  place_.core = &core;
+  place_.line = line;
+  place_.item = item;
+  if (!core.is_check_due()) decide();
+}
+
+asio::awaitable<void> queue_operation::step() {
+  if (stage_ == stage::check) {
+    stage_ = stage::checked;
+    return place_.core->check_in();
+  }
+  stage_ = stage::waited;
+  return waiter_.wait(&place_, 1);
+}
+
+bool queue_operation::over() {
+  if (stage_ == stage::checked) decide();
+  if (stage_ == stage::waited) conclude();
+  return stage_ == stage::over;
+}
+
+/// Goes on at once if that is possible; prepares to wait if not.
+void queue_operation::decide() {
+  const queue_core& core = *place_.core;
+  bool can_go_on = false, can_wait = true;
+  switch (place_.line) {
+  case queue_line::get:
+    can_go_on = core.can_take();
+    can_wait = core.size() != 0 || !core.is_closed();
+    break;
+  case queue_line::put:
+    can_go_on = core.has_room();
+    can_wait = !core.is_closed();
+    break;
+  case queue_line::join:
+    can_go_on = core.all_done();
+    break;
+  }
+  stage_ = can_go_on ? stage::over : stage::wait;
+  if (can_go_on) return;
+  if (!can_wait) throw_queue_closed();
+  if (patience_ <= duration::zero()) throw_queue_expired(place_.line);
+  waiter_.allow(patience_);
+}
+
+/// Has waited.
+void queue_operation::conclude() {
+  waiter_.rethrow();
+  if (waiter_.result() == queue_waiter::outcome::expired) throw_queue_expired(place_.line);
+  stage_ = stage::over;
+  if (place_.line == queue_line::get && place_.core->size() == 0) { // it was taken by get_nowait()
+    if (place_.core->is_closed()) throw_queue_closed();
+    stage_ = stage::wait;
+  } else if (place_.line == queue_line::put) {
+    if (waiter_.result() == queue_waiter::outcome::closed) throw_queue_closed();
+    done_ = true;
+  }
+}
+
 // The core: lines.
 
 queue_core::queue_core(std::size_t limit) noexcept : limit_(limit) {}
 queue_core::~queue_core() = default;
+
+/// Its last reference has gone. Out of line, for the sake of those that are not the last.
+void queue_core::end() noexcept { delete this; }
 
 /// @returns whether this is the executor that waiters are resumed on.
 bool queue_core::bind(const asio::any_io_executor& executor) {
@@ -252,20 +320,37 @@ bool queue_core::bind(const asio::any_io_executor& executor) {
   return loop_->home == executor;
 }
 
+void queue_core::check_next() noexcept {
+  check_put_at_ = check_get_at_ = 0;
+  until_check_ = 1;
+  restrain();
+}
+
+/// @returns whether it is time to let others run.
 bool queue_core::check(const asio::any_io_executor& executor) {
-  until_check_ = 1; // also if it throws
+  check_next(); // also if it throws
   bind(executor);
   if (checks_ < first_checks) {
     ++checks_;
     return false;
   }
+  check_put_at_ = added_ + breath;
+  check_get_at_ = taken_ + breath;
   until_check_ = breath;
   return true;
 }
 
-asio::awaitable<void> queue_core::breathe() {
+void queue_core::renew(std::size_t slots) noexcept {
+  if (getters_ != 0 || putters_.first || closed_) return restrain();
+  put_at_once_until_ = std::min(taken_ + std::min(limit_, slots), check_put_at_);
+  get_at_once_until_ = check_get_at_;
+}
+
+asio::awaitable<void> queue_core::check_in() {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  if (!check(executor)) co_return;
   budget_ = 1; // whoever resumes this coroutine lets others run, too
-  return pass_through_loop();
+  co_await pass_through_loop();
 }
 
 queue_list& queue_core::list_of(queue_line line) noexcept {
@@ -283,19 +368,21 @@ queue_list& queue_core::list_of(queue_line line) noexcept {
 void queue_core::enter(queue_place& place, const asio::any_io_executor& executor) {
   place.at_home = bind(executor);
   if (abandoned_) throw std::system_error(asio::error::operation_aborted);
-  if (place.line == queue_line::get && closed_ && size_ == 0) return; // a select that waits for others
+  if (place.line == queue_line::get && closed_ && size() == 0) return; // a select that waits for others
   if (!loop_->work) loop_->work = asio::prefer(loop_->home, asio::execution::outstanding_work.tracked);
   if (place.ticket == 0) place.ticket = ++last_ticket_;
   list_of(place.line).insert(place);
+  restrain();
   ++waiters_;
   if (place.line == queue_line::get) {
     ++getters_;
-    if (size_ > reserved_ && !pending_) schedule();
+    if (size() > reserved_ && !pending_) schedule();
   }
 }
 
 void queue_core::exit(queue_place& place) noexcept {
   place.list->remove(place);
+  restrain();
   --waiters_;
   if (place.line == queue_line::get) --getters_;
   settle();
@@ -325,6 +412,7 @@ void queue_core::close() {
   if (closed_ || abandoned_) return;
   closed_ = true;
   limit_ = 0;
+  restrain();
   while (putters_.first) putters_.first->waiter->finish(queue_waiter::outcome::closed);
   if (has_next()) schedule();
 }
@@ -332,14 +420,15 @@ void queue_core::close() {
 void queue_core::abandon() noexcept {
   abandoned_ = true;
   limit_ = 0;
+  restrain();
   for (queue_list* list : {&waiting_getters_, &putters_, &joiners_})
     while (list->first) list->first->waiter->finish(queue_waiter::outcome::aborted);
 }
 
 void queue_core::task_done() {
-  if (unfinished_ == 0)
-    throw std::logic_error("queue: task_done() was called more often than items were added");
-  if (--unfinished_ != 0) return;
+  if (all_done()) throw std::logic_error("queue: task_done() was called more often than items were added");
+  ++done_;
+  if (!all_done()) return;
   while (joiners_.first) joiners_.first->waiter->finish(queue_waiter::outcome::proceed);
 }
 
@@ -355,7 +444,7 @@ void queue_core::push_ready(queue_waiter& waiter) noexcept {
 }
 
 bool queue_core::has_next() const noexcept {
-  return first_ready_ || (waiting_getters_.first && (size_ > reserved_ || (closed_ && size_ == 0)));
+  return first_ready_ || (waiting_getters_.first && (size() > reserved_ || (closed_ && size() == 0)));
 }
 
 void queue_core::schedule() {
@@ -384,7 +473,7 @@ void queue_core::resume_one() {
     first_ready_ = waiter->next_ready_;
     if (!first_ready_) last_ready_ = nullptr;
     waiter->resume();
-  } else if (size_ != 0) {
+  } else if (size() != 0) {
     call(*waiting_getters_.first);
   } else {
     turn_away(*waiting_getters_.first);
@@ -422,7 +511,7 @@ void queue_core::turn_away(queue_place& place) noexcept {
 /// The context ends.
 void queue_core::drop_all() noexcept {
   queue_reference<queue_core> self(this);
-  until_check_ = 1;
+  check_next();
   while (queue_waiter* waiter = first_ready_) {
     first_ready_ = waiter->next_ready_;
     waiter->drop();

@@ -9,6 +9,7 @@
 #include <asio/awaitable.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -25,8 +26,8 @@ class queue_selection;
 /// With a capacity it holds fast producers back: put() waits until there is room. T is any type that can be
 /// moved; one whose move constructor throws is fine, too.
 ///
-/// An operation that need not wait does not suspend, except that every 128th lets the event loop breathe. In
-/// the steady state nothing is allocated for an item.
+/// An operation that need not wait does not suspend, except that every 128th put and every 128th get lets the
+/// event loop breathe. In the steady state nothing is allocated for an item.
 ///
 /// **Cancellation**: terminal, partial and total, of every operation that waits. A cancelled get has taken no
 /// item: one leaves the queue only when the coroutine that gets it runs, until then it counts in qsize() and
@@ -36,7 +37,7 @@ class queue_selection;
 /// may outlive its execution context, which destroys waiters and leaves items; the forms that do not wait go
 /// on working.
 /// **Execution context**: that of the first awaited operation. Another one is a `std::logic_error`; of
-/// operations that need not wait, only the first 16 and every 128th are checked for that.
+/// operations that need not wait, only the first 16 and those that let the loop breathe are checked for that.
 /// **Thread safety**: one strand at a time.
 template <class T>
 class queue {
@@ -61,18 +62,16 @@ public:
 
   /// Adds an item at the end; waits for room.
   /// @throws queue_closed, also if it is closed meanwhile.
-  [[nodiscard]] asio::awaitable<void> put(T item) {
-    return do_put(share(), std::move(item), duration::max());
-  }
+  [[nodiscard]] asio::awaitable<void> put(T item) { return do_put(share(), std::move(item)); }
   /// The same, for at most @p patience, which counts from the await; 0 or less: without waiting.
   /// @throws queue_full when it is over.
   [[nodiscard]] asio::awaitable<void> put(T item, duration patience) {
-    return do_put(share(), std::move(item), patience);
+    return do_put_within(share(), std::move(item), patience);
   }
   /// put() of an item that is made of @p args, at the call.
   template <class... Args>
   [[nodiscard]] asio::awaitable<void> emplace(Args&&... args) {
-    return do_put(share(), T(std::forward<Args>(args)...), duration::max());
+    return do_put(share(), T(std::forward<Args>(args)...));
   }
   /// Adds an item without waiting.
   /// @throws queue_full if there is no room, queue_closed.
@@ -101,10 +100,10 @@ public:
 
   /// Takes the first item; waits for one, behind those who have waited longer.
   /// @throws queue_closed once it is closed and empty, also if that happens meanwhile.
-  [[nodiscard]] asio::awaitable<T> get() { return do_get(share(), duration::max()); }
+  [[nodiscard]] asio::awaitable<T> get() { return do_get(share()); }
   /// The same, for at most @p patience, which counts from the await; 0 or less: without waiting.
   /// @throws queue_empty when it is over.
-  [[nodiscard]] asio::awaitable<T> get(duration patience) { return do_get(share(), patience); }
+  [[nodiscard]] asio::awaitable<T> get(duration patience) { return do_get_within(share(), patience); }
   /// Takes the first item without waiting.
   /// @throws queue_empty if there is none, queue_closed if there will be none any more.
   T get_nowait() {
@@ -170,58 +169,52 @@ private:
     return item;
   }
 
-  static asio::awaitable<void> do_put(reference s, T item, duration patience) {
-    if (!s->is_quick() && s->check(co_await asio::this_coro::executor)) co_await s->breathe();
-    if (s->has_room()) {
-      s->push(std::move(item));
+  // With as little in them as can be: an operation that need not wait takes hardly more than its frame does.
+
+  static asio::awaitable<void> do_put(reference s, T item) {
+    if (s->can_put_at_once()) {
+      s->push_at_once(std::move(item));
       co_return;
     }
-    if (s->is_closed()) detail::throw_queue_closed();
-    if (patience <= duration::zero()) detail::throw_queue_expired(detail::queue_line::put);
-    detail::queue_place place;
-    place.core = s.get();
-    place.item = &item;
-    place.line = detail::queue_line::put;
-    detail::queue_waiter waiter;
-    waiter.allow(patience);
-    co_await waiter.wait(&place, 1);
-    waiter.rethrow();
-    if (waiter.result() == waiter_outcome::expired) detail::throw_queue_expired(detail::queue_line::put);
-    if (waiter.result() == waiter_outcome::closed) detail::throw_queue_closed();
+    if (!s->can_put_now()) {
+      detail::queue_operation rest(*s, detail::queue_line::put, duration::max(), std::addressof(item));
+      while (!rest.over()) co_await rest.step();
+      if (rest.was_done()) co_return;
+    }
+    s->push(std::move(item));
+    s->renew();
   }
 
-  static asio::awaitable<T> do_get(reference s, duration patience) {
-    if (!s->is_quick() && s->check(co_await asio::this_coro::executor)) co_await s->breathe();
-    if (!s->can_take()) {
-      if (patience <= duration::zero() && (s->size() != 0 || !s->is_closed()))
-        detail::throw_queue_expired(detail::queue_line::get);
-      detail::queue_place place;
-      place.core = s.get();
-      detail::queue_waiter waiter;
-      waiter.allow(patience);
-      do {
-        if (s->size() == 0 && s->is_closed()) detail::throw_queue_closed();
-        co_await waiter.wait(&place, 1);
-        waiter.rethrow();
-        if (waiter.result() == waiter_outcome::expired) detail::throw_queue_expired(detail::queue_line::get);
-      } while (s->size() == 0); // it may have been taken by get_nowait()
+  static asio::awaitable<T> do_get(reference s) {
+    if (s->can_get_at_once()) {
+      detail::queue_removal<T, &state::pop_at_once> remove_it(*s);
+      co_return std::move(s->front());
     }
+    if (!s->can_get_now()) {
+      detail::queue_operation rest(*s, detail::queue_line::get, duration::max());
+      while (!rest.over()) co_await rest.step();
+    }
+    detail::queue_removal<T, &state::pop_and_renew> remove_it(*s);
+    co_return std::move(s->front());
+  }
+
+  static asio::awaitable<void> do_put_within(reference s, T item, duration patience) {
+    detail::queue_operation rest(*s, detail::queue_line::put, patience, std::addressof(item));
+    while (!rest.over()) co_await rest.step();
+    if (!rest.was_done()) s->push(std::move(item));
+  }
+
+  static asio::awaitable<T> do_get_within(reference s, duration patience) {
+    detail::queue_operation rest(*s, detail::queue_line::get, patience);
+    while (!rest.over()) co_await rest.step();
     detail::queue_removal<T> remove_it(*s);
     co_return std::move(s->front());
   }
 
   static asio::awaitable<void> do_join(reference s) {
-    if (!s->is_quick() && s->check(co_await asio::this_coro::executor)) co_await s->breathe();
-    if (s->all_done()) co_return;
-    detail::queue_place place;
-    place.core = s.get();
-    place.line = detail::queue_line::join;
-    detail::queue_waiter waiter;
-    co_await waiter.wait(&place, 1);
-    waiter.rethrow();
+    detail::queue_operation rest(*s, detail::queue_line::join, duration::max());
+    while (!rest.over()) co_await rest.step();
   }
-
-  using waiter_outcome = detail::queue_waiter::outcome;
 
   reference state_;
 };

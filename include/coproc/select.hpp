@@ -5,7 +5,6 @@
 #include <coproc/queue.hpp>
 
 #include <asio/awaitable.hpp>
-#include <asio/this_coro.hpp>
 
 #include <cstddef>
 #include <tuple>
@@ -34,10 +33,8 @@ public:
     fill(cores, queues, std::index_sequence_for<T...>());
 
     // Each is bound; the first, which is in front of whoever selects, also counts the operation.
-    bool breathe_now = !cores[0]->is_quick() && cores[0]->check(co_await asio::this_coro::executor);
-    for (std::size_t i = 1; i != count; ++i)
-      if (!cores[i]->is_quick() && cores[i]->check(co_await asio::this_coro::executor)) breathe_now = true;
-    if (breathe_now) co_await cores[0]->breathe();
+    for (queue_core* core : cores)
+      if (core->is_check_due()) co_await core->check_in();
 
     std::size_t chosen = find(cores, count);
     if (chosen == count) {

@@ -109,6 +109,34 @@ private:
   alignas(void*) unsigned char handler_[2 * sizeof(void*)]; ///< Asio's handle of the coroutine.
 };
 
+/// An awaited operation that is not done at once: its executor is to be checked, or it has to wait. It lives
+/// in the frame of its coroutine, which awaits step() until the operation is over().
+class queue_operation {
+public:
+  /// @param item what a put wants to add.
+  /// @throws as over().
+  queue_operation(queue_core& core, queue_line line, duration patience, void* item = nullptr);
+
+  /// @returns whether the operation can be done now, or has been by others.
+  /// @throws what it ends with otherwise: queue_closed, queue_empty, queue_full, operation_aborted.
+  bool over();
+  asio::awaitable<void> step();
+  /// @returns whether the item of a put was added by whoever made room for it.
+  bool was_done() const noexcept { return done_; }
+
+private:
+  enum class stage : unsigned char { check, checked, wait, waited, over };
+
+  void decide();
+  void conclude();
+
+  queue_place place_;
+  queue_waiter waiter_;
+  duration patience_;
+  stage stage_ = stage::check;
+  bool done_ = false;
+};
+
 /// What a queue is apart from its items: its count, its lines, and who is resumed when. One strand at a time,
 /// like the queue; so is the count of its references.
 ///
@@ -120,25 +148,33 @@ public:
   queue_core(const queue_core&) = delete;
   queue_core& operator=(const queue_core&) = delete;
 
-  std::size_t size() const noexcept { return size_; }
+  std::size_t size() const noexcept { return added_ - taken_; }
   bool is_closed() const noexcept { return closed_; }
   /// @returns whether an item can be added. Puts that wait mean that there is no room.
-  bool has_room() const noexcept { return size_ < limit_; }
+  bool has_room() const noexcept { return size() < limit_; }
   /// @returns whether there is an item that is nobody else's turn.
-  bool can_take() const noexcept { return size_ != 0 && getters_ == 0; }
+  bool can_take() const noexcept { return size() != 0 && getters_ == 0; }
 
-  /// To be called by every awaited operation. @returns false if it is to call check() now.
-  bool is_quick() noexcept { return --until_check_ != 0; }
-  /// Binds to the executor's context. @returns whether to await breathe().
+  // Whether an awaited operation can be done, and concerns nobody else: then it takes next to nothing.
+  bool can_put_at_once() const noexcept { return added_ < put_at_once_until_; }
+  bool can_get_at_once() const noexcept { return taken_ < get_at_once_until_ && taken_ != added_; }
+  // Whether it can be done with no more ado. If not, it takes a queue_operation.
+  bool can_put_now() const noexcept { return added_ < check_put_at_ && has_room(); }
+  bool can_get_now() const noexcept { return taken_ < check_get_at_ && can_take(); }
+
+  /// To be called for an awaited operation that is not done so far. @returns whether it is to await
+  /// check_in() now.
+  bool is_check_due() noexcept {
+    return --until_check_ == 0 || added_ >= check_put_at_ || taken_ >= check_get_at_;
+  }
+  /// Binds to the context of the coroutine; lets everything run that is ready, if that is due.
   /// @throws std::logic_error if it is bound to another one.
-  bool check(const asio::any_io_executor& executor);
-  /// Lets everything run that is ready.
-  asio::awaitable<void> breathe();
+  asio::awaitable<void> check_in();
 
   void close();
   /// The queue is gone: its waiters are completed with operation_aborted.
   void abandon() noexcept;
-  bool all_done() const noexcept { return unfinished_ == 0; }
+  bool all_done() const noexcept { return added_ == done_; }
   void task_done();
   /// Whose turn it is in a select() of which this is the first queue.
   std::size_t turn() const noexcept { return turn_; }
@@ -146,26 +182,37 @@ public:
 
   void add_reference() noexcept { ++references_; }
   void drop_reference() noexcept {
-    if (--references_ == 0) delete this;
+    if (--references_ == 0) end();
   }
 
 protected:
   explicit queue_core(std::size_t limit) noexcept;
   virtual ~queue_core();
 
-  /// An item was added.
-  void added() {
-    ++size_;
-    ++unfinished_;
+  // How many items have been added and taken, ever: item n is kept in slot n, modulo their number.
+  std::size_t added() const noexcept { return added_; }
+  std::size_t taken() const noexcept { return taken_; }
+  // One was added, or taken; at once, or so that others may have to know.
+  void count_added_at_once() noexcept { ++added_; }
+  void count_taken_at_once() noexcept { ++taken_; }
+  void count_added() {
+    ++added_;
     if (getters_ != 0 && !pending_) schedule();
   }
-  /// One was taken out. @returns whether took_note() is to be called.
-  bool removed() noexcept {
-    --size_;
-    return putters_.first != nullptr || closed_;
+  /// @returns whether took_note() is to be called, and puts are to be let in that wait for the room.
+  bool count_taken() noexcept {
+    ++taken_;
+    return closed_ || putters_.first;
   }
-  /// All items are about to be destroyed. @returns how many.
-  std::size_t drain() noexcept { return std::exchange(size_, 0); }
+  /// Finds out how many puts and gets will concern nobody else, until others come that they do: those
+  /// restrain().
+  /// @param slots how many items there is memory for.
+  void renew(std::size_t slots) noexcept;
+  /// All items have been destroyed.
+  void count_all_taken() noexcept {
+    taken_ = added_;
+    restrain();
+  }
   /// Wakes those that wait in vain for items of a closed queue.
   void took_note();
   /// @returns the put that has waited longest.
@@ -179,7 +226,12 @@ private:
   friend struct queue_cancellation;
   friend struct queue_timer;
 
+  void end() noexcept;
   bool bind(const asio::any_io_executor& executor);
+  bool check(const asio::any_io_executor& executor);
+  void check_next() noexcept;
+  /// Nothing is done at once until renew().
+  void restrain() noexcept { put_at_once_until_ = get_at_once_until_ = 0; }
   queue_list& list_of(queue_line line) noexcept;
   void enter(queue_place& place, const asio::any_io_executor& executor);
   void exit(queue_place& place) noexcept;
@@ -194,20 +246,26 @@ private:
   void turn_away(queue_place& place) noexcept;
   void drop_all() noexcept;
 
-  std::size_t size_ = 0;
-  std::size_t limit_;             ///< 0 as soon as nothing may be added any more.
-  std::size_t getters_ = 0;       ///< Gets that wait, and those that an item is reserved for.
-  std::uint32_t until_check_ = 1; ///< Operations until the next check().
+  // What every operation needs comes first: one line of the cache.
+  std::size_t added_ = 0;
+  std::size_t taken_ = 0;
+  std::size_t put_at_once_until_ = 0; ///< In terms of added_.
+  std::size_t get_at_once_until_ = 0; ///< In terms of taken_.
   std::uint32_t references_ = 0;
+  std::uint32_t until_check_ = 1; ///< Operations that have to wait, until the next check.
+  bool pending_ = false;          ///< resume_some() runs or is going to.
   bool closed_ = false;
   bool abandoned_ = false;
-  bool pending_ = false; ///< resume_some() runs or is going to.
+  std::size_t getters_ = 0; ///< Gets that wait, and those that an item is reserved for.
+  std::size_t limit_;       ///< 0 as soon as nothing may be added any more.
+  std::size_t check_put_at_ = 0;
+  std::size_t check_get_at_ = 0;
+  std::size_t done_ = 0; ///< Calls of task_done(), ever.
   std::uint32_t budget_ = 0;
   std::uint32_t checks_ = 0;
   queue_list putters_;
   queue_list waiting_getters_;
   queue_list joiners_;
-  std::size_t unfinished_ = 0;
   std::size_t reserved_ = 0; ///< Items for gets that are on the way to their own executor.
   std::size_t waiters_ = 0;  ///< Places in all lines.
   std::size_t turn_ = 0;

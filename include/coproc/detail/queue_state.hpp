@@ -26,35 +26,53 @@ public:
 
   std::size_t maxsize() const noexcept { return maxsize_; }
 
-  T& front() noexcept { return slots_[head_]; }
+  T& front() noexcept { return slots_[slot_of(taken())]; }
 
   /// Adds an item; has_room().
   template <class... Args>
   void push(Args&&... args) {
+    if (size() == capacity_) grow();
     append(std::forward<Args>(args)...);
-    added();
+    count_added();
+  }
+  /// The same; can_put_at_once().
+  template <class... Args>
+  void push_at_once(Args&&... args) {
+    append(std::forward<Args>(args)...);
+    count_added_at_once();
   }
 
   /// Removes the first item, which has been moved from, and lets in who waits for the room.
   void pop() noexcept {
-    std::destroy_at(slots_ + head_);
-    head_ = (head_ + 1) & mask_;
-    if (removed()) admit();
+    std::destroy_at(std::addressof(front()));
+    if (count_taken()) admit();
   }
+  void pop_and_renew() noexcept {
+    pop();
+    renew();
+  }
+  /// The same; can_get_at_once().
+  void pop_at_once() noexcept {
+    std::destroy_at(std::addressof(front()));
+    count_taken_at_once();
+  }
+
+  /// Finds out what can be done at once.
+  void renew() noexcept { queue_core::renew(capacity_); }
 
   /// Removes all.
   void clear() noexcept {
-    std::size_t count = drain();
     T* slots = std::exchange(slots_, nullptr);
-    const std::size_t mask = std::exchange(mask_, 0);
-    std::size_t at = std::exchange(head_, 0);
+    const std::size_t capacity = std::exchange(capacity_, 0);
+    const std::size_t first = taken(), count = size();
+    count_all_taken();
     if (!slots) return;
-    for (; count != 0; --count, at = (at + 1) & mask) std::destroy_at(slots + at);
-    std::allocator<T>().deallocate(slots, mask + 1);
+    for (std::size_t i = 0; i != count; ++i) std::destroy_at(slots + ((first + i) & (capacity - 1)));
+    std::allocator<T>().deallocate(slots, capacity);
   }
 
 private:
-  void admit() noexcept {
+  [[gnu::noinline]] void admit() noexcept {
     while (has_room()) {
       queue_place* place = next_put();
       if (!place) break;
@@ -71,27 +89,27 @@ private:
 
   template <class... Args>
   void append(Args&&... args) {
-    if (!slots_ || size() > mask_) grow();
-    std::construct_at(slots_ + ((head_ + size()) & mask_), std::forward<Args>(args)...);
+    std::construct_at(slots_ + slot_of(added()), std::forward<Args>(args)...);
   }
 
-  void grow() {
-    const std::size_t capacity = slots_ ? (mask_ + 1) * 2 : first_capacity();
+  std::size_t slot_of(std::size_t item) const noexcept { return item & (capacity_ - 1); }
+
+  [[gnu::noinline]] void grow() {
+    const std::size_t capacity = capacity_ ? capacity_ * 2 : first_capacity();
     T* larger = std::allocator<T>().allocate(capacity);
-    std::size_t moved = 0;
+    std::size_t at = taken();
     try {
-      for (; moved != size(); ++moved)
-        std::construct_at(larger + moved, std::move_if_noexcept(slots_[(head_ + moved) & mask_]));
+      for (; at != added(); ++at)
+        std::construct_at(larger + (at & (capacity - 1)), std::move_if_noexcept(slots_[slot_of(at)]));
     } catch (...) {
-      std::destroy_n(larger, moved);
+      while (at != taken()) std::destroy_at(larger + (--at & (capacity - 1)));
       std::allocator<T>().deallocate(larger, capacity);
       throw;
     }
-    for (std::size_t i = 0; i != size(); ++i) std::destroy_at(slots_ + ((head_ + i) & mask_));
-    if (slots_) std::allocator<T>().deallocate(slots_, mask_ + 1);
+    for (at = taken(); at != added(); ++at) std::destroy_at(slots_ + slot_of(at));
+    if (slots_) std::allocator<T>().deallocate(slots_, capacity_);
     slots_ = larger;
-    mask_ = capacity - 1;
-    head_ = 0;
+    capacity_ = capacity;
   }
 
   std::size_t first_capacity() const noexcept {
@@ -101,14 +119,13 @@ private:
   }
 
   T* slots_ = nullptr;
-  std::size_t mask_ = 0; ///< One less than the number of slots, a power of two.
-  std::size_t head_ = 0;
+  std::size_t capacity_ = 0; ///< The number of slots: 0 or a power of two.
   const std::size_t maxsize_;
 };
 
-/// Takes the first item of a queue out when it is destroyed: after it has been moved to the result of a
-/// coroutine, and only if that worked.
-template <class T>
+/// Takes the first item of a queue out, by @p Pop, when it is destroyed: after it has been moved to the
+/// result of a coroutine, and only if that worked.
+template <class T, auto Pop = &queue_state<T>::pop>
 class queue_removal {
 public:
   explicit queue_removal(queue_state<T>& state) noexcept : state_(state) {
@@ -118,7 +135,7 @@ public:
   ~queue_removal() {
     if constexpr (!std::is_nothrow_move_constructible_v<T>)
       if (std::uncaught_exceptions() != exceptions_) return;
-    state_.pop();
+    (state_.*Pop)();
   }
 
 private:
