@@ -1,4 +1,4 @@
-//! tokio's process module, on one current-thread runtime.
+//! tokio's process module and its channels, on one current-thread runtime.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -205,6 +205,47 @@ impl Host {
     }
 }
 
+async fn queue_put_get(count: i64, width: i64) -> Outcome {
+    let (put, mut get) = tokio::sync::mpsc::channel::<i64>(width as usize);
+    let mut sum = 0;
+    let begin = Instant::now();
+    for i in 0..count {
+        put.send(i).await?;
+        sum += get.recv().await.ok_or(NOT_ALL)?;
+    }
+    let elapsed = begin.elapsed().as_nanos();
+    if sum != count * (count - 1) / 2 {
+        return Err(NOT_ALL.into());
+    }
+    Ok((elapsed, 0))
+}
+
+async fn queue_hand_over(count: i64, width: i64) -> Outcome {
+    let (put, mut get) = tokio::sync::mpsc::channel::<i64>(width as usize);
+    let begin = Instant::now();
+    let producer = tokio::spawn(async move {
+        for i in 0..count {
+            if put.send(i).await.is_err() {
+                break;
+            }
+        }
+    });
+    let consumer = tokio::spawn(async move {
+        let mut sum = 0;
+        while let Some(item) = get.recv().await {
+            sum += item;
+        }
+        sum
+    });
+    producer.await?;
+    let sum = consumer.await?;
+    let elapsed = begin.elapsed().as_nanos();
+    if sum != count * (count - 1) / 2 {
+        return Err(NOT_ALL.into());
+    }
+    Ok((elapsed, 0))
+}
+
 async fn answer(line: &str, host: &mut Host) -> Result<String, Box<dyn Error>> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let number = |at: usize| -> Result<i64, Box<dyn Error>> {
@@ -213,7 +254,8 @@ async fn answer(line: &str, host: &mut Host) -> Result<String, Box<dyn Error>> {
     let (elapsed, tail) = match words.first().copied().unwrap_or("") {
         "hello" => {
             let version = option_env!("TOKIO_VERSION").unwrap_or("1");
-            return Ok(format!("ok tokio {version};start,capture,pipe,lines,communicate,stall"));
+            let questions = "start,capture,pipe,lines,communicate,stall,queue_put_get,queue_hand_over";
+            return Ok(format!("ok tokio {version};{questions}"));
         }
         "host" => {
             host.become_like(number(1)? as usize, number(2)? as usize)?;
@@ -225,6 +267,8 @@ async fn answer(line: &str, host: &mut Host) -> Result<String, Box<dyn Error>> {
         "lines" => lines(words[1], number(2)?, number(3)?).await?,
         "communicate" => communicate(words[1], number(2)?, number(3)?).await?,
         "stall" => stall(words[1], number(2)?).await?,
+        "queue_put_get" => queue_put_get(number(2)?, number(3)?).await?,
+        "queue_hand_over" => queue_hand_over(number(2)?, number(3)?).await?,
         _ => return Err("no such question".into()),
     };
     Ok(format!("ok {elapsed} {tail}"))
