@@ -224,8 +224,7 @@ ring_result shared_ring::try_get(item_sink& sink, os::deadline until) {
   const std::uint64_t room = at.end - shared_blocks::tail - at.offset;
   if ((tag & layout::tag_mask) != layout::item_tag || room < sizeof tag || size > room - sizeof tag)
     fail_corrupted();
-  std::byte* to = sink.room(size);
-  if (size != 0) std::memcpy(to, get_view_.data() + at.offset + sizeof tag, size);
+  sink.take({get_view_.data() + at.offset + sizeof tag, size});
   at.offset += sizeof tag + padded(size);
   record(side, now + layout::one_item) = at;
   commit(ring_gate::room, now);

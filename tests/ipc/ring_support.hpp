@@ -19,10 +19,7 @@ namespace coproc::test {
 /// Takes bytes.
 class byte_sink final : public detail::item_sink {
 public:
-  std::byte* room(std::size_t size) override {
-    bytes.resize(size);
-    return bytes.data();
-  }
+  void take(std::span<const std::byte> from) override { bytes.assign(from.begin(), from.end()); }
   std::vector<std::byte> bytes;
 };
 

@@ -439,10 +439,9 @@ BOOST_AUTO_TEST_CASE(the_one_that_was_woken_is_killed) {
 
 class stopping_sink final : public coproc::detail::item_sink {
 public:
-  std::byte* room(std::size_t size) override {
+  void take(std::span<const std::byte> from) override {
     ::raise(SIGSTOP); // holds the getters' lock
-    bytes.resize(size);
-    return bytes.data();
+    bytes.assign(from.begin(), from.end());
   }
   std::vector<std::byte> bytes;
 };

@@ -271,7 +271,7 @@ BOOST_AUTO_TEST_CASE(the_file_size_limit_is_an_error_and_no_signal) {
 
 class throwing_sink final : public coproc::detail::item_sink {
 public:
-  std::byte* room(std::size_t) override { throw std::bad_alloc(); }
+  void take(std::span<const std::byte>) override { throw std::bad_alloc(); }
 };
 
 BOOST_AUTO_TEST_CASE(a_sink_that_throws_leaves_the_item) {

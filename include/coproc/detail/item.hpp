@@ -5,6 +5,7 @@
 #include <coproc/wire.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -58,13 +59,13 @@ private:
   const T& item_;
 };
 
-/// Bytes that are not cleared first.
-class plain_buffer {
+/// A copy of bytes.
+class plain_copy {
 public:
-  std::byte* room(std::size_t size) {
-    data_ = std::make_unique_for_overwrite<std::byte[]>(size);
-    size_ = size;
-    return data_.get();
+  void take(std::span<const std::byte> bytes) {
+    data_ = std::make_unique_for_overwrite<std::byte[]>(bytes.size());
+    size_ = bytes.size();
+    if (size_ != 0) std::memcpy(data_.get(), bytes.data(), size_);
   }
   std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
 
@@ -77,25 +78,28 @@ private:
 template <class T, item_form = form_of<T>>
 class sink_of final : public item_sink {
 public:
-  std::byte* room(std::size_t size) override { return buffer_.room(size); }
+  void take(std::span<const std::byte> bytes) override { copy_.take(bytes); }
   /// @returns the item. @throws wire::error if what came is none.
   T value() {
-    std::span<const std::byte> rest = buffer_.bytes();
+    std::span<const std::byte> rest = copy_.bytes();
     T item = wire::decode<T>(rest, nullptr);
     if (!rest.empty()) wire::impl::throw_left_over(rest.size());
     return item;
   }
 
 private:
-  plain_buffer buffer_;
+  plain_copy copy_;
 };
 
 template <class T>
 class sink_of<T, item_form::flat> final : public item_sink {
 public:
-  std::byte* room(std::size_t size) override {
-    size_ = size;
-    return size == sizeof(T) ? item_ : other_.room(size);
+  void take(std::span<const std::byte> bytes) override {
+    size_ = bytes.size();
+    if (size_ == sizeof(T))
+      std::memcpy(item_, bytes.data(), sizeof(T));
+    else
+      other_.take(bytes);
   }
   T value() {
     std::span<const std::byte> rest = size_ == sizeof(T) ? std::span<const std::byte>(item_) : other_.bytes();
@@ -107,18 +111,25 @@ public:
 private:
   std::byte item_[sizeof(T)];
   std::size_t size_ = 0;
-  plain_buffer other_; // of another type's items
+  plain_copy other_; // of another type's items
 };
 
 template <class T>
 class sink_of<T, item_form::block> final : public item_sink {
+  using element = typename T::value_type;
+
 public:
-  std::byte* room(std::size_t size) override {
-    constexpr std::size_t each = sizeof(typename T::value_type);
-    left_over_ = size % each;
-    // The last element is there for what is left over.
-    item_.resize(size / each + (left_over_ ? 1 : 0));
-    return reinterpret_cast<std::byte*>(item_.data());
+  void take(std::span<const std::byte> bytes) override {
+    left_over_ = bytes.size() % sizeof(element);
+    const std::size_t count = bytes.size() / sizeof(element);
+    if constexpr (alignof(element) <= item_alignment) {
+      // Straight from there: to clear the memory first, as resize() does, would take as long as to fill it.
+      const auto* first = reinterpret_cast<const element*>(bytes.data());
+      item_.assign(first, first + count);
+    } else {
+      item_.resize(count);
+      if (count != 0) std::memcpy(item_.data(), bytes.data(), count * sizeof(element));
+    }
   }
   T value() {
     if (left_over_) wire::impl::throw_left_over(left_over_);

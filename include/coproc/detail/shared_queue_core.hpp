@@ -24,11 +24,14 @@ protected:
   ~item_source() = default;
 };
 
+inline constexpr std::size_t item_alignment = 8;
+
 /// Where an item goes that is taken out of a queue.
 class item_sink {
 public:
-  /// @returns room for @p size bytes. It may throw: then the item stays in the queue.
-  virtual std::byte* room(std::size_t size) = 0;
+  /// Copies @p bytes, which lie in shared memory, aligned to item_alignment: others may overwrite them, so
+  /// they are to be read once. It may throw: then the item stays in the queue.
+  virtual void take(std::span<const std::byte> bytes) = 0;
 
 protected:
   ~item_sink() = default;
