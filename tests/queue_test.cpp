@@ -1,5 +1,6 @@
 #include <coproc/queue.hpp>
 
+#include "support/allocations.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
 #include "support/pending.hpp"
@@ -13,6 +14,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include <chrono>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -833,6 +835,124 @@ BOOST_AUTO_TEST_CASE(one_strand_of_several_threads) {
   for (int i = 0; i != 3; ++i) threads.emplace_back([&loop] { loop.run(); });
   for (auto& thread : threads) thread.join();
   BOOST_TEST(sum == 1999000);
+}
+
+/// That the loop goes on while @p waits does, and ends by itself once @p release has been called.
+void check_counts_as_work(const std::function<asio::awaitable<void>()>& waits,
+                          const std::function<void()>& release) {
+  asio::io_context context;
+  bool done = false;
+  auto note = [&](std::exception_ptr error) { done = !error; };
+  asio::co_spawn(context, waits(), note);
+  for (int i = 0; i != 10; ++i) context.poll();
+  BOOST_TEST(!done);
+  BOOST_TEST(!context.stopped());
+  release();
+  context.run_for(deadline());
+  BOOST_TEST(done);
+  BOOST_TEST(context.stopped());
+}
+
+BOOST_AUTO_TEST_CASE(waiter_counts_as_work) {
+  queue<int> empty;
+  const auto get = [&]() -> asio::awaitable<void> { co_await empty.get(); };
+  check_counts_as_work(get, [&] { empty.put_nowait(1); });
+  queue<int> full(1);
+  full.put_nowait(1);
+  const auto put = [&]() -> asio::awaitable<void> { co_await full.put(2); };
+  check_counts_as_work(put, [&] { full.get_nowait(); });
+  queue<int> undone;
+  undone.put_nowait(1);
+  const auto join = [&]() -> asio::awaitable<void> { co_await undone.join(); };
+  check_counts_as_work(join, [&] { undone.task_done(); });
+}
+
+/// @returns how many allocations @p items more take of what has been going on for as many.
+template <class Work>
+std::size_t allocations_of(std::ptrdiff_t capacity, int items, Work work) {
+  asio::io_context context(1);
+  queue<std::int64_t> q(capacity);
+  std::size_t before = 0, after = 0;
+  work(context, q, items, before, after);
+  context.run_for(deadline());
+  return after - before;
+}
+
+asio::awaitable<void> put_all(queue<std::int64_t>& q, int items) {
+  for (int i = 0; i != 2 * items; ++i) co_await q.put(i);
+}
+
+asio::awaitable<void> get_all(queue<std::int64_t>& q, int items, std::size_t& before, std::size_t& after) {
+  for (int i = 0; i != 2 * items; ++i) {
+    if (i == items) before = allocations();
+    co_await q.get();
+  }
+  after = allocations();
+}
+
+asio::awaitable<void> put_and_get_all(queue<std::int64_t>& q, int items, std::size_t& before,
+                                      std::size_t& after) {
+  for (int i = 0; i != 2 * items; ++i) {
+    if (i == items) before = allocations();
+    co_await q.put(i);
+    co_await q.get();
+  }
+  after = allocations();
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_allocated_for_an_item_in_the_steady_state) {
+  if (!allocations_are_counted) return;
+  BOOST_TEST(allocations() != 0u); // they are
+  constexpr int items = 5000;
+  constexpr std::size_t most = items / 16; // for the pauses that let the loop breathe
+  for (std::ptrdiff_t capacity : {1, 2, 16, 1024}) {
+    BOOST_TEST_INFO_SCOPE("capacity " << capacity);
+    const std::size_t handed_over =
+        allocations_of(capacity, items, [](auto& context, auto& q, int count, auto& before, auto& after) {
+          asio::co_spawn(context, put_all(q, count), [](std::exception_ptr e) { BOOST_TEST(!e); });
+          asio::co_spawn(context, get_all(q, count, before, after),
+                         [](std::exception_ptr e) { BOOST_TEST(!e); });
+        });
+    BOOST_TEST(handed_over < most);
+    const std::size_t in_turn =
+        allocations_of(capacity, items, [](auto& context, auto& q, int count, auto& before, auto& after) {
+          asio::co_spawn(context, put_and_get_all(q, count, before, after),
+                         [](std::exception_ptr e) { BOOST_TEST(!e); });
+        });
+    BOOST_TEST(in_turn < most);
+  }
+}
+
+CO_TEST(what_is_done_at_once_minds_who_waits) {
+  queue<int> q(2);
+  for (int i = 0; i != 40; ++i) { // past the first checks
+    co_await q.put(i);
+    int got = co_await q.get();
+    BOOST_TEST(got == i);
+  }
+  // A get that waits is woken by a put.
+  auto getter = co_await beside(q.get());
+  co_await breathe();
+  co_await q.put(1);
+  int got = co_await getter.result();
+  BOOST_TEST(got == 1);
+  co_await q.put(2);
+  co_await q.put(3);
+  // A put that waits is let in by a get, and what was put before goes before.
+  auto putter = co_await beside(q.put(4));
+  co_await breathe();
+  BOOST_TEST(!putter.done());
+  for (int i = 2; i != 5; ++i) {
+    got = co_await q.get();
+    BOOST_TEST(got == i);
+  }
+  co_await putter.result();
+  co_await q.put(5);
+  q.close();
+  got = co_await q.get();
+  BOOST_TEST(got == 5);
+  co_await thrown_by<queue_closed>(q.put(6));
+  co_await thrown_by<queue_closed>(q.get());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,10 +1,14 @@
 #include <coproc/shared_queue.hpp>
 
+#include <coproc/make_pipe.hpp>
+#include <coproc/process.hpp>
+
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
 #include "support/fault.hpp"
 #include "support/forked.hpp"
 #include "support/leak_check.hpp"
+#include "support/method_test.hpp"
 #include "support/pending.hpp"
 
 #include <asio/co_spawn.hpp>
@@ -20,6 +24,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <time.h>
 
 using namespace coproc::test;
 using namespace std::chrono_literals;
@@ -481,6 +487,142 @@ BOOST_AUTO_TEST_CASE(blocking_and_awaiting_processes_wake_each_other) {
   asio::co_spawn(loop, talk(), [](std::exception_ptr e) { BOOST_TEST(!e); });
   loop.run_for(deadline());
   BOOST_TEST(child.ended_well());
+}
+
+// Handles that cross.
+
+using numbers = coproc::shared_queue<int>;
+
+struct order {
+  std::vector<numbers> in;
+  std::map<std::string, numbers> out;
+};
+
+/// Says itself how it is written: nobody else knows what it holds.
+class by_cereal {
+public:
+  by_cereal() = default;
+  explicit by_cereal(numbers hidden) : hidden_(std::move(hidden)) {}
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(hidden_);
+  }
+  numbers& hidden() { return hidden_; }
+
+private:
+  numbers hidden_;
+};
+
+void double_all(order work, std::optional<numbers> more, by_cereal hidden) {
+  for (numbers& in : work.in) work.out.at("doubled").blocking_put(2 * in.blocking_get());
+  if (more) more->blocking_put(7);
+  hidden.hidden().blocking_put(8);
+}
+
+METHOD_TEST_ONCE(crosses_inside_of_arguments) {
+  order work;
+  for (int i = 1; i != 4; ++i) {
+    work.in.emplace_back();
+    work.in.back().put_nowait(i);
+  }
+  numbers doubled, more, hidden;
+  work.out.emplace("doubled", doubled);
+  coproc::process child(by(method), coproc::target<double_all>, work, std::optional(more), by_cereal(hidden));
+  co_await child.start();
+  co_await child.result();
+  for (int i = 1; i != 4; ++i) BOOST_TEST(doubled.get_nowait() == 2 * i);
+  BOOST_TEST(more.get_nowait() == 7);
+  BOOST_TEST(hidden.get_nowait() == 8);
+}
+
+CO_TEST(crosses_through_a_connection) {
+  auto [here, there] = coproc::make_pipe<order>();
+  order sent;
+  sent.in.emplace_back(3);
+  numbers out;
+  sent.out.emplace("out", out);
+  co_await here.send(sent);
+  order got = co_await there.recv();
+  got.out.at("out").put_nowait(got.in.at(0).full() ? 0 : 5);
+  got.in.at(0).put_nowait(6);
+  BOOST_TEST(out.get_nowait() == 5);
+  BOOST_TEST(sent.in[0].get_nowait() == 6);
+}
+
+BOOST_AUTO_TEST_CASE(item_that_hides_a_handle_is_refused) {
+  leak_check nothing_left;
+  coproc::shared_queue<by_cereal> queue;
+  BOOST_CHECK_THROW(queue.put_nowait(by_cereal()), std::logic_error);
+  BOOST_TEST(queue.empty());
+}
+
+BOOST_AUTO_TEST_CASE(to_arrive_makes_no_other_queue) {
+  order work;
+  work.in.emplace_back();
+  work.out.emplace("out", numbers());
+  coproc::detail::message message;
+  coproc::wire::encode(message, work);
+  fault none(coproc::os::call::memfd_create, EMFILE);
+  auto got = coproc::wire::decode<order>(message);
+  BOOST_TEST(none.hits() == 0u);
+  got.in.at(0).put_nowait(1);
+  BOOST_TEST(work.in[0].get_nowait() == 1);
+}
+
+// Waiting.
+
+std::chrono::nanoseconds time_of_processor() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+BOOST_AUTO_TEST_CASE(idle_consumer_burns_no_processor_time) {
+  constexpr auto patience = 400ms, most = 100ms;
+  coproc::shared_queue<int> queue;
+  auto before = time_of_processor();
+  BOOST_CHECK_THROW(queue.blocking_get(patience), queue_empty);
+  BOOST_TEST((time_of_processor() - before < most));
+
+  asio::io_context loop;
+  bool timed_out = false;
+  auto wait = [&]() -> asio::awaitable<void> {
+    try {
+      co_await queue.get(patience);
+    } catch (const queue_empty&) {
+      timed_out = true;
+    }
+  };
+  asio::co_spawn(loop, wait(), [](std::exception_ptr e) { BOOST_TEST(!e); });
+  before = time_of_processor();
+  loop.run_for(deadline());
+  BOOST_TEST(timed_out);
+  BOOST_TEST((time_of_processor() - before < most));
+}
+
+BOOST_AUTO_TEST_CASE(waiter_counts_as_work) {
+  coproc::shared_queue<int> queue(1);
+  asio::io_context loop;
+  int got = 0;
+  auto get = [&]() -> asio::awaitable<void> { got = co_await queue.get(); };
+  asio::co_spawn(loop, get(), [](std::exception_ptr e) { BOOST_TEST(!e); });
+  for (int i = 0; i != 100; ++i) loop.poll();
+  BOOST_TEST(!loop.stopped());
+  queue.put_nowait(4);
+  loop.run_for(deadline());
+  BOOST_TEST(got == 4);
+  BOOST_TEST(loop.stopped());
+
+  queue.put_nowait(5);
+  loop.restart();
+  auto put = [&]() -> asio::awaitable<void> { co_await queue.put(6); };
+  asio::co_spawn(loop, put(), [](std::exception_ptr e) { BOOST_TEST(!e); });
+  for (int i = 0; i != 100; ++i) loop.poll();
+  BOOST_TEST(!loop.stopped());
+  BOOST_TEST(queue.get_nowait() == 5);
+  loop.run_for(deadline());
+  BOOST_TEST(loop.stopped());
+  BOOST_TEST(queue.get_nowait() == 6);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -27,7 +27,8 @@ class queue_selection;
 /// moved; one whose move constructor throws is fine, too.
 ///
 /// An operation that need not wait does not suspend, except that every 128th put and every 128th get lets the
-/// event loop breathe. In the steady state nothing is allocated for an item.
+/// event loop breathe. In the steady state nothing is allocated for an item, waited for or not; a pause for
+/// the loop may allocate.
 ///
 /// **Cancellation**: terminal, partial and total, of every operation that waits. A cancelled get has taken no
 /// item: one leaves the queue only when the coroutine that gets it runs, until then it counts in qsize() and

@@ -128,6 +128,10 @@ public:
   }
   template <std::same_as<wire::input_archive> Archive>
   void load(Archive& archive) {
+    *this = arrive(archive);
+  }
+  template <std::same_as<wire::input_archive> Archive>
+  static shared_queue arrive(Archive& archive) {
     typename detail::shared_queue_core::descriptors all;
     all.fill(-1);
     try {
@@ -136,11 +140,13 @@ public:
       detail::close_all(all);
       throw;
     }
-    core_.adopt(all);
+    return shared_queue(detail::shared_queue_core::adopt(all));
   }
 
 private:
   using state = detail::shared_queue_core::state;
+
+  explicit shared_queue(detail::shared_queue_core core) : core_(std::move(core)) {}
 
   static asio::awaitable<void> put_item(state queue, T item, std::optional<duration> limit) {
     detail::source_of<T> from(item);

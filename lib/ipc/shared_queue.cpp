@@ -89,10 +89,10 @@ shared_queue_core::descriptors shared_queue_core::duplicate() const {
   return all;
 }
 
-void shared_queue_core::adopt(const descriptors& from) {
+shared_queue_core shared_queue_core::adopt(const descriptors& from) {
   shared_ring::descriptors owned;
   for (std::size_t i = 0; i != from.size(); ++i) owned[i] = os::unique_fd(from[i]);
-  *this = shared_queue_core(
+  return shared_queue_core(
       std::make_shared<shared_queue_state>(std::make_shared<shared_ring>(std::move(owned))));
 }
 

@@ -584,7 +584,7 @@ private:
 };
 
 BOOST_AUTO_TEST_CASE(killed_at_random) {
-  const auto seconds = scale_from_environment("COPROC_CHAOS_SECONDS", 3);
+  const auto seconds = scale_from_environment("COPROC_CHAOS_SECONDS", sanitized ? 6 : 60);
   std::random_device seed;
   for (std::ptrdiff_t maxsize : {0, 1, 20}) {
     const unsigned number = seed();

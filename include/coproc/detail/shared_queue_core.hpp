@@ -53,8 +53,8 @@ public:
   using descriptors = std::array<int, descriptor_count>;
   /// @returns descriptors that belong to the caller.
   descriptors duplicate() const;
-  /// Becomes a handle of the queue of @p from, which it owns, even if this throws.
-  void adopt(const descriptors& from);
+  /// @returns a handle of the queue of @p from, which it owns, even if this throws.
+  static shared_queue_core adopt(const descriptors& from);
 
   using state = std::shared_ptr<shared_queue_state>;
   /// @throws std::logic_error if it was moved from.

@@ -2,6 +2,7 @@
 
 #include <coproc/detail/wire/by_cereal.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -26,6 +27,14 @@ consteval std::size_t min_size() {
     return 1;
 }
 
+/// A handle that is made of what came: to make one first, to be replaced, would be to make what it is a
+/// handle of.
+template <class T>
+concept arriving = kind_of<T>()
+== kind::handle&& requires(input_archive& in) {
+  { T::arrive(in) } -> std::same_as<T>;
+};
+
 /// @returns whether a T can be made first and loaded into then.
 template <class T>
 consteval bool in_place() {
@@ -41,7 +50,7 @@ consteval bool in_place() {
   } else if constexpr (kind_of<T>() == kind::cereal)
     return !constructs_by_cereal<T>;
   else
-    return true;
+    return !arriving<T>;
 }
 
 template <class T>
@@ -107,6 +116,8 @@ template <class T>
 T make_value(input_archive& in) {
   if constexpr (kind_of<T>() == kind::cereal)
     return make_by_cereal<T>(in);
+  else if constexpr (arriving<T>)
+    return T::arrive(in);
   else if constexpr (made_then_loaded<T>) {
     T value{};
     load_value(in, value);
