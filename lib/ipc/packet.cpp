@@ -83,10 +83,14 @@ incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking w
   incoming result;
   result.error = got.error;
   result.closed = got.error == 0 && got.size == 0;
-  if (got.error != 0 || result.closed) return result;
-  const std::size_t inline_size = got.size > sizeof header ? got.size - sizeof header : 0;
-  complete(result, header, got.size, inline_size, descriptors);
+  if (got.size < sizeof header) {
+    if (got.error == 0 && !result.closed) throw_nonsense();
+    return result;
+  }
+  const std::size_t inline_size = got.size - sizeof header;
+  result.kind = header.kind;
   result.in_buffer = buffer.first(inline_size);
+  if (got.error == 0) complete(result, header, got.size, inline_size, descriptors);
   return result;
 }
 

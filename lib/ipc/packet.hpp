@@ -32,6 +32,9 @@ struct incoming {
   std::uint32_t kind = 0;
   message body;
   std::span<const std::byte> in_buffer; ///< Bytes that are in the caller's buffer, and not in the body.
+
+  /// @returns the bytes, wherever they are. @throws as message::bytes()
+  std::span<const std::byte> bytes() const { return in_buffer.empty() ? body.bytes() : in_buffer; }
 };
 
 /// Receives one message. @throws wire::error if it is no packet of send_message().

@@ -68,11 +68,16 @@ std::string digest(const dl_phdr_info& module) {
   return result;
 }
 
-std::string path_of(const dl_phdr_info& module) {
-  if (module.dlpi_name && *module.dlpi_name) return module.dlpi_name;
+std::string path_of_program() {
   char path[PATH_MAX];
   ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
   return size > 0 ? std::string(path, static_cast<std::size_t>(size)) : std::string("the program");
+}
+
+std::string path_of(const dl_phdr_info& module) {
+  if (module.dlpi_name && *module.dlpi_name) return module.dlpi_name;
+  static const std::string program = path_of_program();
+  return program;
 }
 
 template <class Function>

@@ -24,9 +24,8 @@ lifeline make_lifeline(const char* what) {
 
 int die_with(int hold) noexcept {
   f_owner_ex self{F_OWNER_PID, ::getpid()};
-  int flags = ::fcntl(hold, F_GETFL);
-  if (flags < 0 || ::fcntl(hold, F_SETOWN_EX, &self) < 0 || ::fcntl(hold, F_SETSIG, SIGKILL) < 0 ||
-      ::fcntl(hold, F_SETFL, flags | O_ASYNC) < 0)
+  if (::fcntl(hold, F_SETOWN_EX, &self) < 0 || ::fcntl(hold, F_SETSIG, SIGKILL) < 0 ||
+      ::fcntl(hold, F_SETFL, O_ASYNC) < 0)
     return errno;
   // It may have been closed before anybody was to be told.
   pollfd closed{hold, POLLIN, 0};

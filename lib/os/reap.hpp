@@ -28,6 +28,9 @@ enum class presence {
 /// Looks, and reaps nothing.
 presence look(int pid, int pidfd) noexcept;
 
+/// @returns the id of a child of this process that has ended and was not reaped; 0 if there is none.
+int ended_child() noexcept;
+
 /// For a child that is on its way out by itself: tries for at most 100 ms. @returns whether it was reaped.
 bool reap_soon(int pid, int pidfd) noexcept;
 

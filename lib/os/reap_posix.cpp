@@ -79,6 +79,12 @@ presence look(int pid, int pidfd) noexcept {
   return info.si_pid != 0 ? presence::ended : presence::running;
 }
 
+int ended_child() noexcept {
+  siginfo_t info;
+  info.si_pid = 0;
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? 0 : info.si_pid;
+}
+
 bool reap_soon(int pid, int pidfd) noexcept {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
   for (;;) {

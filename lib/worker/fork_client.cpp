@@ -1,5 +1,6 @@
 #include "worker/fork_client.hpp"
 
+#include "ipc/message.hpp"
 #include "ipc/packet.hpp"
 #include "os/error.hpp"
 #include "os/liveness.hpp"
@@ -294,7 +295,14 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
     order.request.environment.clear();
   message encoded;
   wire::encode(encoded, order.request);
-  std::vector<int> descriptors{order.channel.get(), order.lifeline.get(), order.directory.get()};
+  std::vector<int> descriptors;
+  if (order.call) {
+    const std::span<const std::byte> call = order.call->bytes();
+    encoded.append(call.data(), call.size());
+    descriptors = message_access::descriptors(*order.call);
+  }
+  for (const os::unique_fd* fd : {&order.channel, &order.lifeline, &order.directory})
+    descriptors.push_back(fd->get());
   descriptors.insert(descriptors.end(), order.streams.begin(), order.streams.end());
   fork_outcome outcome;
   outcome.error = send_message(socket_.get(), static_cast<std::uint32_t>(fork_kind::start), encoded,
@@ -354,6 +362,14 @@ void fork_client::start_server(lock_type&) {
   plan.redirects = {{null.get(), 0}, {null.get(), 1}, {os::is_open(2) ? 2 : null.get(), 2}};
   plan.inherited = {ends.second.get()};
   plan.group = group_mode::own;
+  // It looks up its functions once, at its start, in place of each of its children: 0.1 ms a child, ld.so(8).
+  std::vector<std::string> variables;
+  if (!binds_lazily_) {
+    variables = current_environment();
+    variables.emplace_back("LD_BIND_NOW=1");
+    for (const std::string& variable : variables) plan.envp.push_back(variable.c_str());
+    plan.envp.push_back(nullptr);
+  }
   // What can fail for the loop fails before the server is there.
   asio::posix::stream_descriptor descriptor(executor_);
   asio::error_code error;
@@ -367,6 +383,7 @@ void fork_client::start_server(lock_type&) {
   }
   descriptor_.emplace(std::move(descriptor));
   ++server_number_;
+  greeted_ = false;
   socket_ = std::move(ends.first);
   sent_environment_.reset();
 }
@@ -388,6 +405,8 @@ void fork_client::close_socket() noexcept {
 /// It is dead, or not wanted any more. Its children live on.
 void fork_client::lose_server(lock_type&) {
   close_socket();
+  // A program may have functions that are found nowhere, and that it never calls.
+  if (!greeted_) binds_lazily_ = true;
   for (auto& [id, order] : orders_) lost_orders_.push_back(std::move(order));
   waiting_ -= orders_.size();
   orders_.clear();
@@ -426,11 +445,11 @@ void fork_client::drain(lock_type& lock) {
   while (socket_) {
     incoming next;
     try {
-      next = receive_message(socket_.get(), os::blocking::no);
+      next = receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::no);
       if (next.error == EAGAIN) return;
       // EMFILE: it came without its descriptor, for which this process has no room; one can do without.
       if ((next.error == 0 && !next.closed) || (next.error == EMFILE && next.kind != 0)) {
-        handle(lock, next.kind, next.body);
+        handle(lock, next);
         continue;
       }
     } catch (const std::exception&) {
@@ -440,24 +459,26 @@ void fork_client::drain(lock_type& lock) {
   }
 }
 
-void fork_client::handle(lock_type& lock, std::uint32_t kind, message& body) {
-  switch (static_cast<fork_kind>(kind)) {
+void fork_client::handle(lock_type& lock, incoming& next) {
+  std::span<const std::byte> bytes = next.bytes();
+  switch (static_cast<fork_kind>(next.kind)) {
   case fork_kind::hello:
-    if (!wire::decode<server_hello>(body).usable) unusable_ = true;
+    greeted_ = true;
+    if (!wire::decode<server_hello>(bytes, nullptr).usable) unusable_ = true;
     break;
   case fork_kind::started: {
-    auto reply = wire::decode<start_reply>(body);
+    auto reply = wire::decode<start_reply>(bytes, nullptr);
     fork_outcome outcome;
     outcome.what = reply.missing_code ? fork_outcome::kind::missing_code : fork_outcome::kind::started;
     outcome.error = reply.error;
     outcome.pid = reply.pid;
-    outcome.pidfd = os::above_standard_streams(os::unique_fd(body.take(0)));
+    outcome.pidfd = os::above_standard_streams(os::unique_fd(next.body.take(0)));
     if (reply.pid <= 0) children_.erase(reply.id);
     if (auto order = take_order(lock, reply.id)) order->waiter.complete(std::move(outcome));
     break;
   }
   case fork_kind::ended: {
-    auto report = wire::decode<end_report>(body);
+    auto report = wire::decode<end_report>(bytes, nullptr);
     auto at = children_.find(report.id);
     if (at == children_.end()) break;
     at->second.record = record_of(report);

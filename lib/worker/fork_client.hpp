@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ipc/packet.hpp"
 #include "loop/context_service.hpp"
 #include "loop/suspension.hpp"
 #include "os/host_fd.hpp"
@@ -51,7 +52,8 @@ struct fork_order {
   os::unique_fd channel;
   os::unique_fd lifeline;
   os::unique_fd directory;
-  std::vector<int> streams; ///< Borrowed.
+  std::vector<int> streams;      ///< Borrowed.
+  const message* call = nullptr; ///< Borrowed: what travels with the request.
 };
 
 /// The host's side of the fork server of one execution context. The server is started at the first order, and
@@ -128,7 +130,7 @@ private:
   void lose_server(lock_type& lock);
   void watch(lock_type& lock);
   void drain(lock_type& lock);
-  void handle(lock_type& lock, std::uint32_t kind, message& body);
+  void handle(lock_type& lock, incoming& next);
   void forget_locked(lock_type& lock, std::uint64_t id);
   void post(handler_type handler, bool was_aborted);
 
@@ -139,6 +141,8 @@ private:
   os::host_fd socket_;
   std::optional<asio::posix::stream_descriptor> descriptor_;
   bool unusable_ = false;
+  bool greeted_ = false;      // the server has come so far
+  bool binds_lazily_ = false; // the server before it has not
   bool watching_ = false;
   std::uint64_t server_number_ = 0;
   std::uint64_t last_id_ = 0;
@@ -148,6 +152,7 @@ private:
   std::vector<std::shared_ptr<waiting<fork_outcome>>> lost_orders_;
   std::unordered_map<std::uint64_t, entry> children_; // of the server that is there; those that ended, too
   std::vector<handler_type> graveyard_;               // handlers whose context is ending
+  std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
 
   std::size_t inside_ = 0;
   std::deque<std::shared_ptr<waiting<bool>>> queue_; // for a place

@@ -1,36 +1,32 @@
 #include "worker/fork_server.hpp"
 
 #include "ipc/packet.hpp"
-#include "os/code_address.hpp"
+#include "os/child_watch.hpp"
 #include "os/fault.hpp"
 #include "os/launch.hpp"
 #include "os/reap.hpp"
 #include "os/threads.hpp"
-#include "worker/bootstrap.hpp"
 #include "worker/function_child.hpp"
 #include "worker/protocol.hpp"
+#include "worker/served_child.hpp"
 
 #include <coproc/wire.hpp>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <unordered_map>
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace coproc::detail {
 
 namespace {
-
-void do_nothing(int) {}
 
 /// A block of environment variables that environ can point to.
 class environment {
@@ -49,16 +45,7 @@ private:
 class fork_server {
 public:
   fork_server(os::unique_fd socket, int host)
-      : socket_(std::move(socket)), host_(host), host_pidfd_(os::open_pidfd(host)), environment_({}) {
-    // A SIGCHLD has to interrupt the wait, and nothing else.
-    sigset_t child_ended;
-    ::sigemptyset(&child_ended);
-    ::sigaddset(&child_ended, SIGCHLD);
-    ::sigprocmask(SIG_BLOCK, &child_ended, &undisturbed_);
-    struct sigaction interrupt {};
-    interrupt.sa_handler = do_nothing;
-    ::sigaction(SIGCHLD, &interrupt, nullptr);
-  }
+      : socket_(std::move(socket)), host_(host), host_pidfd_(os::open_pidfd(host)), environment_({}) {}
 
   void run() {
     const bool usable = os::is_single_threaded();
@@ -74,11 +61,6 @@ public:
   }
 
 private:
-  struct descriptors {
-    os::unique_fd channel, lifeline, directory;
-    std::array<os::unique_fd, 3> streams;
-  };
-
   /// Never blocks: a host that does not read for a while must not keep children from being reaped.
   void send(fork_kind kind, message body) {
     unsent_.push_back({static_cast<std::uint32_t>(kind), std::move(body)});
@@ -111,18 +93,20 @@ private:
   void wait() {
     const bool retry = std::exchange(short_of_memory_, false);
     const short for_socket = static_cast<short>(POLLIN | (unsent_.empty() || retry ? 0 : POLLOUT));
-    pollfd watched[2] = {{socket_.get(), for_socket, 0}, {host_pidfd_.get(), POLLIN, 0}};
-    nfds_t count = host_is_there_ ? (host_pidfd_ ? 2 : 1) : 0;
-    const timespec moment{0, 10'000'000};
-    int ready = ::ppoll(watched, count, retry ? &moment : nullptr, &undisturbed_);
+    // A descriptor of -1 is left out, poll(2).
+    pollfd watched[3] = {{watch_.fd(), POLLIN, 0},
+                         {host_is_there_ ? socket_.get() : -1, for_socket, 0},
+                         {host_is_there_ ? host_pidfd_.get() : -1, POLLIN, 0}};
+    const int ready = ::poll(watched, 3, retry ? 10 : -1);
+    if (ready > 0 && watched[0].revents != 0) watch_.forget();
     // A copy of the host's socket may live on in a process that the host has forked.
-    if (ready > 0 && count == 2 && watched[1].revents != 0) leave_host();
+    if (ready > 0 && watched[2].revents != 0) leave_host();
     if (host_is_there_) flush();
   }
 
   /// @returns whether there was a request.
   bool receive() {
-    incoming request = receive_message(socket_.get(), os::blocking::no);
+    incoming request = receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::no);
     if (request.error == EAGAIN) return false;
     if (request.error == ENOMEM || request.error == ENOBUFS) {
       short_of_memory_ = true;
@@ -136,12 +120,12 @@ private:
     switch (static_cast<fork_kind>(request.kind)) {
     case fork_kind::start:
       if (descriptors_lost)
-        refuse(request.body, EMFILE);
+        refuse(request.bytes(), EMFILE);
       else
-        start(request.body);
+        start(request.bytes(), request.body);
       break;
     case fork_kind::signal:
-      signal(wire::decode<child_signal>(request.body));
+      signal(request.bytes());
       break;
     default:
       break;
@@ -149,41 +133,34 @@ private:
     return true;
   }
 
-  void refuse(message& body, int error) {
+  void refuse(std::span<const std::byte> bytes, int error) {
     start_reply reply;
-    reply.id = wire::decode<start_request>(body).id;
+    reply.id = wire::decode<start_request>(bytes, nullptr).id;
     reply.error = error;
     message encoded;
     wire::encode(encoded, reply);
     send(fork_kind::started, std::move(encoded));
   }
 
-  void start(message& body) {
-    auto request = wire::decode<start_request>(body);
-    if (request.new_environment) environment_ = environment(std::move(request.environment));
-    descriptors given;
-    std::size_t index = 0;
-    given.channel.reset(body.take(index++));
-    given.lifeline.reset(body.take(index++));
-    given.directory.reset(body.take(index++));
-    for (unsigned i = 0; i != 3; ++i)
-      if (request.streams & (1u << i)) given.streams[i].reset(body.take(index++));
-
+  void start(std::span<const std::byte> bytes, message& descriptors) {
+    served_request request(bytes, descriptors);
     start_reply reply;
-    reply.id = request.id;
+    reply.id = request.start.id;
     message encoded;
-    if (!os::find_code(request.module_id, request.offset)) {
+    if (request.start.new_environment) {
+      environment_ = environment(request.start.environment);
+      environ = environment_.pointers(); // the server's own: its children inherit it
+    }
+    if (!request.code) {
       reply.missing_code = true;
     } else {
-      const int injected = os::injected_error(os::call::fork);
-      const pid_t pid = injected ? -1 : ::fork();
-      if (pid == 0) become_child(request, given);
+      const pid_t pid = fork();
+      if (pid == 0) run_served(request, host_);
+      reply.pid = pid;
       if (pid < 0) {
-        reply.error = injected ? injected : errno;
+        reply.error = errno;
       } else {
-        ::setpgid(pid, pid); // as the child does: a signal to its group may come before it runs
-        reply.pid = pid;
-        children_.emplace(pid, request.id);
+        children_.emplace(pid, request.start.id);
         if (os::unique_fd pidfd = os::open_pidfd(pid)) encoded.attach(pidfd.release());
       }
     }
@@ -191,44 +168,31 @@ private:
     send(fork_kind::started, std::move(encoded));
   }
 
-  [[noreturn]] void become_child(const start_request& request, descriptors& given) noexcept {
-    ::setpgid(0, 0);
-    ::signal(SIGCHLD, SIG_DFL);
-    ::sigprocmask(SIG_SETMASK, &undisturbed_, nullptr);
-    // Above 2 all of them: the host saw to it, and this process has its own 0, 1 and 2 open.
-    for (int i = 0; i != 3; ++i) {
-      os::unique_fd& stream = given.streams[static_cast<std::size_t>(i)];
-      if (stream)
-        ::dup2(stream.get(), i);
-      else
-        ::close(i); // as in the host
-      stream.reset();
+  /// @returns as fork(2); in the child nothing of the server is left.
+  pid_t fork() noexcept {
+    if (int injected = os::injected_error(os::call::fork)) {
+      errno = injected;
+      return -1;
     }
-    bool moved = ::fchdir(given.directory.get()) == 0;
-    given.directory.reset();
-    ::umask(static_cast<mode_t>(request.umask));
-    environ = environment_.pointers();
-    const int host = host_;
-    socket_.reset();
-    host_pidfd_.reset();
-    hold_lifeline(std::move(given.lifeline));
-    if (!moved) {
-      std::fprintf(stderr, "coproc: a child process can't go to the host's working directory\n");
-      ::_exit(125);
+    const pid_t pid = ::fork();
+    if (pid > 0) ::setpgid(pid, pid); // as the child does: a signal to its group may come before it runs
+    if (pid == 0) {
+      ::setpgid(0, 0);
+      watch_.undo();
+      socket_.reset();
+      host_pidfd_.reset();
+      unsent_.clear();
     }
-    run_call(std::move(given.channel), host, request.name, announce::no);
+    return pid;
   }
 
   void reap() {
-    while (!children_.empty()) {
-      siginfo_t info;
-      info.si_pid = 0;
-      if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) return;
+    while (const int pid = os::ended_child()) {
       // What the host wants to be sent to its group, before its id can be somebody else's.
       while (host_is_there_ && receive()) {
       }
-      std::optional<os::exit_record> record = os::try_reap(info.si_pid, -1);
-      auto at = children_.find(info.si_pid);
+      std::optional<os::exit_record> record = os::try_reap(pid, -1);
+      auto at = children_.find(pid);
       if (!record || at == children_.end()) continue;
       report(at->second, *record);
       children_.erase(at);
@@ -258,7 +222,8 @@ private:
     send(fork_kind::ended, std::move(encoded));
   }
 
-  void signal(const child_signal& wanted) {
+  void signal(std::span<const std::byte> bytes) {
+    const auto wanted = wire::decode<child_signal>(bytes, nullptr);
     for (const auto& [pid, id] : children_)
       if (id == wanted.id) ::kill(wanted.to_group ? -pid : pid, wanted.number);
   }
@@ -273,7 +238,8 @@ private:
     message body;
   };
   std::deque<outgoing> unsent_;
-  sigset_t undisturbed_; // the signal mask without ours
+  std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
+  os::child_watch watch_;
   bool host_is_there_ = true;
   bool short_of_memory_ = false;
 };

@@ -134,11 +134,6 @@ void run_call(os::unique_fd channel, int parent, const std::string& name, announ
       give_up("it was sent no call");
     std::span<const std::byte> bytes = call.body.bytes();
     const auto header = wire::decode<call_header>(bytes, &call.body);
-    process_identity& self = identity();
-    self.name = name;
-    self.parent = parent;
-    show_name(name);
-
     const void* code = os::find_code(header.module_id, header.offset);
     if (!code) {
       message text;
@@ -150,8 +145,22 @@ void run_call(os::unique_fd channel, int parent, const std::string& name, announ
       message nothing;
       send(channel.get(), call_kind::ready, nothing);
     }
-    const auto entry = reinterpret_cast<entry_point>(reinterpret_cast<std::uintptr_t>(code));
-    int exit_code = carry_out(channel.get(), [&](message& result) { entry(bytes, call.body, result); });
+    make_call(std::move(channel), parent, name, {code, bytes, &call.body});
+  } catch (const std::exception& error) {
+    give_up(error.what());
+  }
+}
+
+void make_call(os::unique_fd channel, int parent, const std::string& name,
+               const received_call& call) noexcept {
+  try {
+    process_identity& self = identity();
+    self.name = name;
+    self.parent = parent;
+    show_name(name);
+    const auto entry = reinterpret_cast<entry_point>(reinterpret_cast<std::uintptr_t>(call.code));
+    int exit_code =
+        carry_out(channel.get(), [&](message& result) { entry(call.arguments, *call.from, result); });
     end(exit_code, at_end::flush_all);
   } catch (const std::exception& error) {
     give_up(error.what());

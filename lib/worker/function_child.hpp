@@ -5,7 +5,9 @@
 
 #include "os/fd.hpp"
 
+#include <cstddef>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,17 @@ enum class at_end { flush_all, flush_standard };
 /// The life of a child that was given a target: receives the call, makes it, sends what comes of it, and ends
 /// the process. @param parent the id of the process that this_process::parent_pid() is to name.
 [[noreturn]] void run_call(os::unique_fd channel, int parent, const std::string& name, announce how) noexcept;
+
+/// A call whose code has been found.
+struct received_call {
+  const void* code; ///< Its entry_point.
+  std::span<const std::byte> arguments;
+  message* from; ///< Owns the bytes and the descriptors of the arguments.
+};
+
+/// The same for a call that was received before.
+[[noreturn]] void make_call(os::unique_fd channel, int parent, const std::string& name,
+                            const received_call& call) noexcept;
 
 /// The same for what is already in memory, after a fork of the host.
 [[noreturn]] void run_forked(os::unique_fd channel, int parent, const std::string& name,

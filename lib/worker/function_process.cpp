@@ -46,6 +46,9 @@ struct process_access {
 
 namespace {
 
+/// Bytes of a call that go by the fork server; the room for its environment is needed, too.
+constexpr std::size_t most_by_server = 4096;
+
 /// Counts process objects for their default names.
 std::string next_name() {
   static std::atomic<unsigned long> count{0};
@@ -181,13 +184,21 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
   for (int attempt = 0; attempt != 2; ++attempt) {
     fork_client::place place = co_await fork_client::enter(client);
     ends made = self->make_ends();
-    self->send_call(made.channel.get());
+    fork_order order;
+    // One message less, to the child and through the kernel, where it is no burden to the server.
+    if (self->call_.encoded.size() <= most_by_server) {
+      order.call = &self->call_.encoded;
+      order.request.has_call = true;
+      order.request.call_descriptors = static_cast<std::uint32_t>(order.call->descriptor_count());
+    } else {
+      self->send_call(made.channel.get());
+    }
 
     child_streams streams(self->blame() + ": ");
-    streams.set_up_in(self->in_);
+    order.request.null_input = access::kind_of(self->in_) == access::kind::null;
+    if (!order.request.null_input) streams.set_up_in(self->in_);
     streams.set_up_out(1, self->out_);
     streams.set_up_out(2, self->err_);
-    fork_order order;
     order.name = "'" + self->name_ + "'";
     order.request.module_id = self->call_.module_id;
     order.request.offset = self->call_.offset;

@@ -12,7 +12,7 @@ namespace coproc::detail {
 
 /// The kinds of messages between the host and a child, on the child's own channel.
 enum class call_kind : std::uint32_t {
-  call = 1,  ///< To the child: call_header, then the encoded arguments.
+  call = 1,  ///< To the child: call_header, then the encoded arguments. A small one comes by the fork server.
   ready,     ///< From the child: it has found the code that it is to run.
   missing,   ///< From the child: it has not; a string says why.
   result,    ///< From the child: the encoded result.
@@ -40,11 +40,15 @@ struct server_hello {
   bool usable = false; ///< False: it has other threads, so that a child of it would lack them.
 };
 
-/// With it come, in this order, the child's end of its channel, its end of the lifeline, the working
-/// directory, and those of stdin, stdout and stderr that @p streams has a bit for (1, 2, 4).
+/// A small call comes with it: its descriptors before those of the request, and its bytes after it. Then
+/// come, in this order, the child's end of its channel, its end of the lifeline, the working directory, and
+/// those of stdin, stdout and stderr that @p streams has a bit for (1, 2, 4).
 struct start_request {
   std::uint64_t id = 0;
-  std::string name; ///< Of the process.
+  std::string name;        ///< Of the process.
+  bool has_call = false;   ///< Otherwise it waits in the child's channel.
+  bool null_input = false; ///< Its stdin is the server's own, which is /dev/null.
+  std::uint32_t call_descriptors = 0;
   std::string module_id;
   std::uint64_t offset = 0;
   std::uint32_t umask = 0;

@@ -1,6 +1,7 @@
 // The fork server: when it is there, what becomes of its children when it is not, and what it keeps alive.
 #include <coproc/process.hpp>
 
+#include <coproc/make_pipe.hpp>
 #include <coproc/this_process.hpp>
 
 #include "support/expect.hpp"
@@ -19,6 +20,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -226,6 +228,38 @@ CO_TEST_ONCE(starts_beyond_what_the_server_takes_wait_and_can_be_cancelled) {
     co_await starts[static_cast<std::size_t>(i)].result();
     int sum = co_await all[static_cast<std::size_t>(i)].result();
     BOOST_TEST(sum == i + 1);
+  }
+}
+
+std::string variable_of_child(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value ? value : "unset";
+}
+
+CO_TEST_ONCE(children_do_not_see_what_the_server_was_started_with) {
+  for (const char* name : {"LD_BIND_NOW", "HOME"}) {
+    process p{target<variable_of_child>, std::string(name)};
+    co_await p.start();
+    const std::string seen = co_await p.result();
+    BOOST_TEST(seen == variable_of_child(name));
+  }
+}
+
+int bytes_and_ends(const std::string& bytes, coproc::connection<int> end) {
+  end.blocking_send(static_cast<int>(bytes.size()));
+  return static_cast<int>(bytes.size());
+}
+
+CO_TEST_ONCE(arguments_of_any_size_come_with_their_descriptors) {
+  // What fits into the request goes by the server, what does not by the child's own channel, or by a segment.
+  for (std::size_t size : {0, 1, 3'900, 4'000, 4'096, 5'000, 60'000, 70'000, 1'000'000}) {
+    auto ends = coproc::make_pipe<int>();
+    process p{target<bytes_and_ends>, std::string(size, 'x'), std::move(ends.second)};
+    co_await p.start();
+    const int told = co_await ends.first.recv();
+    const int result = co_await p.result();
+    BOOST_TEST(told == static_cast<int>(size));
+    BOOST_TEST(result == static_cast<int>(size));
   }
 }
 

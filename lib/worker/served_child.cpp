@@ -1,0 +1,53 @@
+#include "worker/served_child.hpp"
+
+#include "os/code_address.hpp"
+#include "worker/function_child.hpp"
+
+#include <coproc/wire.hpp>
+
+#include <cstdio>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace coproc::detail {
+
+served_request::served_request(std::span<const std::byte> bytes, message& descriptors)
+    : start(wire::decode<start_request>(bytes, nullptr)), from(&descriptors) {
+  // Each page that the child writes to has to be copied for it; so what can be done before the fork is done
+  // here.
+  if (start.has_call) (void)wire::decode<call_header>(bytes, &descriptors);
+  arguments = bytes;
+  code = os::find_code(start.module_id, start.offset);
+  std::size_t index = start.call_descriptors;
+  channel.reset(descriptors.take(index++));
+  lifeline.reset(descriptors.take(index++));
+  directory.reset(descriptors.take(index++));
+  for (unsigned i = 0; i != 3; ++i)
+    if (start.streams & (1u << i)) streams[i].reset(descriptors.take(index++));
+}
+
+void run_served(served_request& request, int host) noexcept {
+  // Above 2 all of them: the host saw to it, and the server has its own 0, 1 and 2 open.
+  for (int i = 0; i != 3; ++i) {
+    os::unique_fd& stream = request.streams[static_cast<std::size_t>(i)];
+    if (stream)
+      ::dup2(stream.get(), i);
+    else if (i != 0 || !request.start.null_input)
+      ::close(i); // as in the host
+    stream.reset();
+  }
+  const bool moved = ::fchdir(request.directory.get()) == 0;
+  request.directory.reset();
+  ::umask(static_cast<mode_t>(request.start.umask));
+  hold_lifeline(std::move(request.lifeline));
+  if (!moved) {
+    std::fprintf(stderr, "coproc: a child process can't go to the host's working directory\n");
+    ::_exit(125);
+  }
+  const std::string& name = request.start.name;
+  if (!request.start.has_call) run_call(std::move(request.channel), host, name, announce::no);
+  make_call(std::move(request.channel), host, name, {request.code, request.arguments, request.from});
+}
+
+} // namespace coproc::detail
