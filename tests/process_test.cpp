@@ -19,6 +19,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -568,6 +569,20 @@ METHOD_TEST_ONCE(ends_without_a_result_are_told_apart) {
     BOOST_TEST(!status.success());
   else
     BOOST_TEST(status.signal().value() == SIGSEGV);
+}
+
+int thread_throws() {
+  std::thread([] { throw std::runtime_error("nobody catches this"); }).join();
+  return 0;
+}
+
+METHOD_TEST_ONCE(exception_in_a_thread_of_the_target_ends_it) {
+  process<int> p(by(method).err(stdio::pipe()), target<thread_throws>);
+  co_await p.start();
+  auto died = co_await thrown_by<coproc::process_died>(p.result());
+  BOOST_TEST(died.status.signal().value() == SIGABRT);
+  const std::string said = co_await p.err().read_all();
+  BOOST_TEST(said.find("nobody catches this") != said.npos, said);
 }
 
 int overflow(int n) {

@@ -27,7 +27,7 @@ using coproc::process;
 using coproc::start_method;
 using coproc::target;
 
-const std::size_t runs = scale_from_environment("COPROC_STRESS_RUNS", sanitized ? 500 : 2000);
+const std::size_t runs = scale_from_environment("COPROC_STRESS_RUNS", sanitized ? 500 : 10'000);
 
 /// Bytes that are resident at this moment.
 std::size_t resident() {
@@ -60,7 +60,7 @@ void run_to_end(asio::awaitable<void> body) {
 
 asio::awaitable<void> starts_leak_nothing(start_method method) {
   // The others are slow, or copy this process.
-  const std::size_t count = method == start_method::forkserver ? runs : runs / 10;
+  const std::size_t count = method == start_method::forkserver ? runs : runs / 20;
   co_await start_some(method, count / 10); // everything has its size by then
   const std::size_t before = resident();
   auto first = co_await beside(start_some(method, count / 2));
@@ -94,7 +94,7 @@ asio::awaitable<void> die_at_random() {
   std::mt19937 random(1);
   const auto chance = [&random](unsigned one_in) { return random() % one_in == 0; };
   std::size_t values = 0, deaths = 0, failures = 0;
-  for (std::size_t i = 0; i != runs / 10; ++i) {
+  for (std::size_t i = 0; i != runs / 20; ++i) {
     std::vector<process<int>> all;
     std::vector<pending<void>> starts;
     for (int n = 0; n != 4; ++n) all.emplace_back(target<increment>, n);
@@ -120,7 +120,7 @@ asio::awaitable<void> die_at_random() {
       }
     }
   }
-  BOOST_TEST(values > runs / 10);
+  BOOST_TEST(values > runs / 20);
   BOOST_TEST(deaths > 0u);
   BOOST_TEST(failures <= runs / 100);
 }

@@ -9,6 +9,7 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -22,6 +23,9 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 using coproc::process;
@@ -51,6 +55,13 @@ static void pause_for_ever() {
 
 static int add(int a, int b) { return a + b; }
 static int add_one(int a) { return a + 1; }
+
+static int end_with_input() {
+  char any;
+  while (::read(0, &any, 1) > 0) {
+  }
+  return 7;
+}
 
 static asio::awaitable<void> wait_for_ever() {
   asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
@@ -196,12 +207,37 @@ static asio::awaitable<int> hold_pool(strings args) {
   co_return 0;
 }
 
+/// Ctrl-\ on a terminal of its own, which signals the group in its foreground, termios(3): as Ctrl-C does,
+/// which run_main handles.
+static asio::awaitable<int> signalled_by_a_terminal(strings args) {
+  const int keyboard = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (keyboard < 0 || ::grantpt(keyboard) < 0 || ::unlockpt(keyboard) < 0) co_return 2;
+  ::setsid(); // fails if it leads a session already
+  const int terminal = ::open(::ptsname(keyboard), O_RDWR | O_CLOEXEC);
+  if (terminal < 0 || ::ioctl(terminal, TIOCSCTTY, 0) < 0) co_return 3;
+  asio::signal_set pressed(co_await asio::this_coro::executor, SIGQUIT);
+  process first{by(args).in(stdio::pipe()), target<end_with_input>};
+  process second{by(args).in(stdio::pipe()), target<end_with_input>};
+  co_await first.start();
+  co_await second.start();
+  const char key = 0x1c;
+  if (::write(keyboard, &key, 1) != 1) co_return 4;
+  co_await pressed.async_wait(asio::use_awaitable);
+  first.in().close();
+  second.in().close();
+  const int a = co_await first.result();
+  const int b = co_await second.result();
+  say("signalled; " + std::to_string(a) + std::to_string(b));
+  co_return 0;
+}
+
 static asio::awaitable<int> amain(strings args) {
   const std::string what = args.at(1);
   if (what == "hold" || what == "exit") co_return co_await hold(std::move(args));
   if (what == "detach") co_return co_await detach(std::move(args));
   if (what == "pool") co_return co_await hold_pool(std::move(args));
   if (what == "results") co_return co_await results(std::move(args));
+  if (what == "terminal") co_return co_await signalled_by_a_terminal(std::move(args));
   if (what == "lose-streams") co_return co_await lose_streams(std::move(args));
   if (what == "late-init") co_return co_await try_to_start(std::move(args));
   co_return 99;

@@ -198,4 +198,10 @@ METHOD_TEST_ONCE(detached_child_outlives_its_host) {
   BOOST_TEST(alive(pid));
 }
 
+METHOD_TEST_ONCE(signals_of_a_terminal_reach_the_host_alone) {
+  auto result = co_await coproc::run(host("terminal", method).process_group(group_mode::session));
+  BOOST_TEST(result.out == "signalled; 77\n");
+  BOOST_TEST(result.status.success(), result.status.to_string());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
