@@ -32,8 +32,6 @@ namespace coproc::detail {
 
 namespace {
 
-constexpr std::size_t most_places = 32;
-
 /// What belongs to all users of a context runs on none of their strands.
 asio::any_io_executor without_strand(const asio::any_io_executor& executor) {
   if (const auto* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
@@ -117,19 +115,19 @@ std::shared_ptr<fork_client> fork_client::of(const asio::any_io_executor& execut
   return asio::use_service<fork_service>(context_of(executor)).client(executor);
 }
 
-fork_client::fork_client(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+fork_client::fork_client(asio::any_io_executor executor)
+    : places_(std::make_shared<places>(32)), executor_(std::move(executor)) {}
 
 fork_client::~fork_client() { shutdown(); }
 
 void fork_client::shutdown() noexcept {
-  std::unordered_map<std::uint64_t, std::shared_ptr<waiting<fork_outcome>>> orders;
-  std::deque<std::shared_ptr<waiting<bool>>> queue;
+  places_->shutdown();
+  std::unordered_map<std::uint64_t, std::shared_ptr<waiting>> orders;
   {
     lock_type lock(mutex_);
     if (!executor_) return;
     executor_ = {};
     orders.swap(orders_);
-    queue.swap(queue_);
     for (auto& [id, child] : children_)
       if (child.on_end) graveyard_.push_back(std::exchange(child.on_end, nullptr));
     waiting_ = 0;
@@ -146,66 +144,6 @@ void fork_client::drop_graveyard() noexcept {
     lock_type lock(mutex_);
     handlers.swap(graveyard_);
   }
-}
-
-// A place among the orders.
-
-void fork_client::queue_up(suspension<bool> waiter) {
-  auto added = std::make_shared<waiting<bool>>(waiting<bool>{std::move(waiter)});
-  added->waiter.on_cancellation(
-      added, [weak = weak_from_this()](waiting<bool>& self, asio::cancellation_type_t type) {
-        auto client = weak.lock();
-        if (!client || type == asio::cancellation_type::none) return;
-        std::shared_ptr<waiting<bool>> found;
-        {
-          lock_type lock(client->mutex_);
-          for (auto at = client->queue_.begin(); at != client->queue_.end() && !found; ++at)
-            if (at->get() == &self) {
-              found = *at;
-              client->queue_.erase(at);
-              break;
-            }
-        }
-        if (found) found->waiter.fail(aborted());
-      });
-  bool free;
-  {
-    lock_type lock(mutex_);
-    free = inside_ < most_places;
-    if (free)
-      ++inside_;
-    else
-      queue_.push_back(added);
-  }
-  if (free) added->waiter.complete(true);
-}
-
-void fork_client::leave() noexcept {
-  std::shared_ptr<waiting<bool>> next;
-  {
-    lock_type lock(mutex_);
-    if (queue_.empty()) {
-      --inside_;
-      return;
-    }
-    next = std::move(queue_.front());
-    queue_.pop_front();
-  }
-  next->waiter.complete(true);
-}
-
-asio::awaitable<fork_client::place> fork_client::enter(std::shared_ptr<fork_client> client) {
-  bool free;
-  {
-    lock_type lock(client->mutex_);
-    free = client->inside_ < most_places && client->queue_.empty();
-    if (free) ++client->inside_;
-  }
-  if (!free) {
-    auto wait = [client](suspension<bool> waiter) { client->queue_up(std::move(waiter)); };
-    co_await suspend<bool>(std::move(wait));
-  }
-  co_return place(std::move(client));
 }
 
 // Orders.
@@ -239,12 +177,12 @@ asio::awaitable<fork_outcome> fork_client::start(std::shared_ptr<fork_client> cl
 
 /// Must not throw: it runs inside of an Asio initiation.
 void fork_client::submit(fork_order& order, std::uint64_t id, suspension<fork_outcome> waiter) {
-  auto added = std::make_shared<waiting<fork_outcome>>(waiting<fork_outcome>{std::move(waiter)});
+  auto added = std::make_shared<waiting>(waiting{std::move(waiter)});
   added->waiter.on_cancellation(
-      added, [weak = weak_from_this(), id](waiting<fork_outcome>&, asio::cancellation_type_t type) {
+      added, [weak = weak_from_this(), id](waiting&, asio::cancellation_type_t type) {
         auto client = weak.lock();
         if (!client || (type & asio::cancellation_type::terminal) == asio::cancellation_type::none) return;
-        std::shared_ptr<waiting<fork_outcome>> found;
+        std::shared_ptr<waiting> found;
         {
           lock_type lock(client->mutex_);
           found = client->take_order(lock, id);
@@ -327,7 +265,7 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
   return outcome;
 }
 
-std::shared_ptr<fork_client::waiting<fork_outcome>> fork_client::take_order(lock_type&, std::uint64_t id) {
+std::shared_ptr<fork_client::waiting> fork_client::take_order(lock_type&, std::uint64_t id) {
   auto at = orders_.find(id);
   if (at == orders_.end()) return nullptr;
   auto found = std::move(at->second);

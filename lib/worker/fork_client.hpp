@@ -6,6 +6,7 @@
 #include "os/host_fd.hpp"
 #include "os/launch.hpp"
 #include "os/reap.hpp"
+#include "worker/places.hpp"
 #include "worker/protocol.hpp"
 
 #include <coproc/detail/message.hpp>
@@ -15,7 +16,6 @@
 #include <asio/posix/stream_descriptor.hpp>
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -70,20 +70,8 @@ public:
   fork_client(const fork_client&) = delete;
   ~fork_client();
 
-  /// One of the few orders that may be under way at once: each holds descriptors, here and in the server.
-  class place {
-  public:
-    explicit place(std::shared_ptr<fork_client> client) : client_(std::move(client)) {}
-    place(place&&) noexcept = default;
-    ~place() {
-      if (client_) client_->leave();
-    }
-
-  private:
-    std::shared_ptr<fork_client> client_;
-  };
-  /// Waits for a place. **Cancellation**: terminal, partial and total.
-  static asio::awaitable<place> enter(std::shared_ptr<fork_client> client);
+  /// For those who start a child: each holds descriptors meanwhile, here and in the server.
+  const std::shared_ptr<places>& orders() const noexcept { return places_; }
 
   /// Has a child forked, and makes @p process the one that is told of its end.
   /// **Cancellation**: terminal; the child, if it comes to be one, is left to die by its lifeline.
@@ -103,9 +91,8 @@ private:
     handler_type on_end; // empty: nobody waits
     std::optional<os::exit_record> record;
   };
-  template <class T>
   struct waiting {
-    suspension<T> waiter;
+    suspension<fork_outcome> waiter;
   };
 
   // Of forked_process, by the id of its request.
@@ -116,12 +103,9 @@ private:
   void forget(std::uint64_t id);
   int signal(std::uint64_t id, int number, signal_target target) noexcept;
 
-  void queue_up(suspension<bool> waiter);
-  void leave() noexcept;
-
   void submit(fork_order& order, std::uint64_t id, suspension<fork_outcome> waiter);
   fork_outcome send_order(lock_type& lock, fork_order& order, std::uint64_t id);
-  std::shared_ptr<waiting<fork_outcome>> take_order(lock_type& lock, std::uint64_t id);
+  std::shared_ptr<waiting> take_order(lock_type& lock, std::uint64_t id);
   void complete_lost_orders();
 
   bool server_is_there(lock_type& lock);
@@ -134,6 +118,7 @@ private:
   void forget_locked(lock_type& lock, std::uint64_t id);
   void post(handler_type handler, bool was_aborted);
 
+  const std::shared_ptr<places> places_;
   asio::any_io_executor executor_; // empty once the context has ended
 
   std::mutex mutex_;
@@ -148,14 +133,11 @@ private:
   std::uint64_t last_id_ = 0;
   std::size_t waiting_ = 0; // orders without an answer, and children whose end somebody waits for
   std::optional<std::vector<std::string>> sent_environment_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<waiting<fork_outcome>>> orders_;
-  std::vector<std::shared_ptr<waiting<fork_outcome>>> lost_orders_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<waiting>> orders_;
+  std::vector<std::shared_ptr<waiting>> lost_orders_;
   std::unordered_map<std::uint64_t, entry> children_; // of the server that is there; those that ended, too
   std::vector<handler_type> graveyard_;               // handlers whose context is ending
   std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
-
-  std::size_t inside_ = 0;
-  std::deque<std::shared_ptr<waiting<bool>>> queue_; // for a place
 };
 
 } // namespace coproc::detail

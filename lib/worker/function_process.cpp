@@ -182,7 +182,7 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
   std::shared_ptr<fork_client> client = fork_client::of(executor);
   // A server that dies in between is started anew, once.
   for (int attempt = 0; attempt != 2; ++attempt) {
-    fork_client::place place = co_await fork_client::enter(client);
+    places::place place = co_await places::enter(client->orders());
     ends made = self->make_ends();
     fork_order order;
     // One message less, to the child and through the kernel, where it is no burden to the server.
