@@ -78,8 +78,7 @@ int run_main(int argc, char** argv, std::function<asio::awaitable<int>(std::vect
                  asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error, int code) {
                    end.error = error;
                    end.code = code;
-                   signals.cancel();
-                   signals.clear(); // what runs on can be ended by a signal again
+                   context.stop();
                  }));
   context.run();
   if (end.signal != 0 && (!end.error || is_cancellation(end.error))) return 128 + end.signal;

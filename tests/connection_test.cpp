@@ -5,6 +5,7 @@
 #include "support/expect.hpp"
 #include "support/fault.hpp"
 #include "support/leak_check.hpp"
+#include "support/method_test.hpp"
 #include "support/pending.hpp"
 
 #include <coproc/process.hpp>
@@ -19,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -388,10 +390,9 @@ asio::awaitable<void> talk(coproc::start_method method) {
     std::string answer = co_await mine.recv();
     BOOST_TEST(answer == asked.text + "!");
   }
-  mine.close();
-  // A fork has a copy of our end, so that it does not see it closed.
-  if (method == coproc::start_method::fork) child.terminate();
+  mine.close(); // which ends the child
   co_await child.join();
+  BOOST_TEST(child.exitcode().value() == 0);
 }
 
 CO_TEST_ONCE(parent_and_child_talk) {
@@ -432,6 +433,57 @@ CO_TEST_ONCE(two_children_talk_to_each_other) {
   int sum = co_await consumer.result();
   BOOST_TEST(sum == 500500);
   co_await producer.result();
+}
+
+void pause_for_ever() {
+  for (;;) std::this_thread::sleep_for(1h);
+}
+
+METHOD_TEST_ONCE(nobody_else_holds_an_end) {
+  auto [mine, its] = make_pipe<int>();
+  process reader{by(method), target<add_up>, std::move(its)};
+  process before{by(method), target<pause_for_ever>};
+  process after{by(coproc::start_method::fork), target<pause_for_ever>};
+  co_await before.start();
+  co_await reader.start();
+  co_await after.start();
+  co_await mine.send(20);
+  co_await mine.send(22);
+  mine.close();
+  int sum = co_await reader.result();
+  BOOST_TEST(sum == 42);
+}
+
+CO_TEST_ONCE(callable_in_a_fork_keeps_the_ends_that_it_captures) {
+  auto ends = make_pipe<int>();
+  auto* its = &ends.second;
+  process child{coproc::fork_target, [its] { its->blocking_send(7); }};
+  co_await child.start();
+  int got = co_await ends.first.recv();
+  BOOST_TEST(got == 7);
+  co_await child.result();
+}
+
+int take_all(std::vector<coproc::connection<int>> ends) { return static_cast<int>(ends.size()); }
+
+METHOD_TEST_ONCE(too_many_descriptors_are_named) {
+  for (int count : {200, 300}) {
+    std::vector<coproc::connection<int>> mine, its;
+    for (int i = 0; i != count; ++i) {
+      auto ends = make_pipe<int>();
+      mine.push_back(std::move(ends.first));
+      its.push_back(std::move(ends.second));
+    }
+    process child{by(method), target<take_all>, std::move(its)};
+    if (count == 200 || method == coproc::start_method::fork) {
+      co_await child.start();
+      int taken = co_await child.result();
+      BOOST_TEST(taken == count);
+    } else {
+      auto refused = co_await thrown_by<std::invalid_argument>(child.start());
+      CHECK_CONTAINS(std::string(refused.what()), "253 descriptors");
+    }
+  }
 }
 
 void never_read(coproc::connection<int> from) {

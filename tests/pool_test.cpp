@@ -391,6 +391,11 @@ CO_TEST(imap_gives_results_in_order) {
   BOOST_TEST(!after.has_value());
 }
 
+CO_TEST_ONCE(empty_stream_is_a_logic_error) {
+  coproc::result_stream<int> none;
+  co_await thrown_by<std::logic_error>(none.next());
+}
+
 CO_TEST_ONCE(imap_holds_a_bounded_window_of_an_endless_range) {
   coproc::pool workers(co_await this_executor(), 2);
   auto read = std::make_shared<int>(0);

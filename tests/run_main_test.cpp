@@ -44,6 +44,11 @@ CO_TEST_ONCE(code_is_what_amain_returns) {
   }
 }
 
+CO_TEST_ONCE(ends_with_amain_whatever_else_is_on_the_loop) {
+  auto result = co_await host("leave-work");
+  BOOST_TEST(result.status.code().value() == 9);
+}
+
 CO_TEST_ONCE(every_form_of_amain_works) {
   auto result = co_await host("amain-void");
   BOOST_TEST(result.status.code().value() == 0);

@@ -32,8 +32,8 @@ namespace coproc {
 /// **Thread safety**: one strand or thread at a time. Any number of coroutines may wait at once; which of two
 /// that wait for the same is served first is not defined.
 ///
-/// A child made by start_method::fork has copies of all ends that the host has open: an end that the host
-/// still holds as well is not closed when the child's is.
+/// A child made by start_method::fork with a fork_target has copies of all ends that the host has open, so an
+/// end is closed when both have closed it. One with a target has those that are arguments, and no others.
 template <class Send, class Recv = Send>
 class connection {
 public:

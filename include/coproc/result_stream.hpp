@@ -32,7 +32,7 @@ public:
   /// one.
   using value_type = std::conditional_t<std::is_void_v<R>, bool, std::optional<R>>;
 
-  /// An empty one: it has no results.
+  /// An empty one: next() is a std::logic_error.
   result_stream() = default;
   result_stream(result_stream&&) noexcept = default;
   result_stream& operator=(result_stream&& other) noexcept {
@@ -49,7 +49,8 @@ public:
   /// Waits for the next result, and reads on in the range.
   /// @returns nothing when there are no more.
   /// @throws what an item ended with (see async_result::get()); the following call goes on with the next
-  /// item. What reading the range throws comes last. @throws std::logic_error if a next() is under way.
+  /// item. What reading the range throws comes last. @throws std::logic_error if a next() is under way, or if
+  /// this is empty or was moved from.
   /// **Cancellation**: terminal, partial and total; no result is lost.
   asio::awaitable<value_type> next() { return next_of(state_); }
 
@@ -73,7 +74,7 @@ private:
   }
 
   static asio::awaitable<value_type> next_of(std::shared_ptr<state> of) {
-    if (!of) co_return value_type();
+    if (!of) throw std::logic_error("result_stream: it is empty");
     if ((++of->count & 127u) == 0) co_await detail::let_loop_breathe();
     if (of->left == 0) {
       of->batch = co_await detail::next_batch(of->stream);

@@ -53,7 +53,7 @@ os::unique_fd connection_state::release() {
   if (waiting != 0)
     throw std::logic_error("connection: an end can't go to another process while somebody waits on it");
   leave_loop();
-  return std::move(socket_);
+  return socket_.release();
 }
 
 void connection_state::shutdown() noexcept {

@@ -5,6 +5,7 @@
 #include "ipc/packet.hpp"
 #include "loop/context_service.hpp"
 #include "os/fd.hpp"
+#include "os/host_fd.hpp"
 
 #include <asio/posix/stream_descriptor.hpp>
 
@@ -18,7 +19,7 @@ class connection_state final : public context_object {
 public:
   using wait_type = asio::posix::stream_descriptor::wait_type;
 
-  explicit connection_state(os::unique_fd socket) : socket_(std::move(socket)) {}
+  explicit connection_state(os::unique_fd socket) : socket_(std::move(socket), os::held_by::user) {}
   ~connection_state() { close(); }
 
   bool is_open() const noexcept { return static_cast<bool>(socket_); }
@@ -45,7 +46,7 @@ private:
   void leave_loop() noexcept;
   void shutdown() noexcept override;
 
-  os::unique_fd socket_;
+  os::host_fd socket_;
   std::unique_ptr<std::byte[]> buffer_; // for the bytes of one packet, which are decoded from there
   std::optional<asio::posix::stream_descriptor> descriptor_;
 };

@@ -39,11 +39,10 @@ fork_lock::fork_lock() noexcept { all().mutex.lock(); }
 
 fork_lock::~fork_lock() { all().mutex.unlock(); }
 
-void close_host_ends() noexcept {
-  for (host_fd* one = std::exchange(all().first, nullptr); one;) {
-    host_fd* next = std::exchange(one->next_, nullptr);
-    one->previous_ = nullptr;
-    one->fd_.reset();
+void close_host_ends(held_by most) noexcept {
+  for (host_fd* one = all().first; one;) {
+    host_fd* next = one->next_;
+    if (one->holder_ == held_by::host || most == held_by::user) one->reset();
     one = next;
   }
 }

@@ -4,15 +4,27 @@
 
 namespace coproc::os {
 
-/// Owns a descriptor that means something only in the process that made it: the host's end of a pipe or
-/// socket whose other end waits for it to be closed. A fork of the host closes its copies.
+/// Whose copies a fork of the host closes.
+enum class held_by {
+  host, ///< It means something in the process alone that made it.
+  user, ///< A callable that is run in the fork may have captured it.
+};
+
+/// Owns the host's end of a pipe or socket whose other end waits for it to be closed. A fork of the host
+/// closes its copies.
 class host_fd {
 public:
   host_fd() = default;
-  explicit host_fd(unique_fd fd) noexcept : fd_(std::move(fd)) { enlist(); }
-  host_fd(host_fd&& other) noexcept : host_fd(other.release()) {}
+  explicit host_fd(unique_fd fd, held_by holder = held_by::host) noexcept
+      : fd_(std::move(fd)), holder_(holder) {
+    enlist();
+  }
+  host_fd(host_fd&& other) noexcept : host_fd(other.release(), other.holder_) {}
   host_fd& operator=(host_fd&& other) noexcept {
-    if (this != &other) *this = other.release();
+    if (this != &other) {
+      *this = other.release();
+      holder_ = other.holder_;
+    }
     return *this;
   }
   host_fd& operator=(unique_fd fd) noexcept {
@@ -35,11 +47,12 @@ public:
   }
 
 private:
-  friend void close_host_ends() noexcept;
+  friend void close_host_ends(held_by) noexcept;
   void enlist() noexcept;
   void strike_off() noexcept;
 
   unique_fd fd_;
+  held_by holder_ = held_by::host;
   host_fd* previous_ = nullptr;
   host_fd* next_ = nullptr;
 };
@@ -52,7 +65,7 @@ public:
   ~fork_lock();
 };
 
-/// In the child of a fork under fork_lock: closes all of them.
-void close_host_ends() noexcept;
+/// In the child of a fork under fork_lock: closes those of the host; with held_by::user all of them.
+void close_host_ends(held_by most) noexcept;
 
 } // namespace coproc::os

@@ -2,6 +2,7 @@
 
 #include "ipc/message.hpp"
 #include "os/error.hpp"
+#include "os/socket.hpp"
 #include "pool/worker_main.hpp"
 
 #include <coproc/remote_error.hpp>
@@ -12,6 +13,7 @@
 #include <asio/post.hpp>
 
 #include <cerrno>
+#include <stdexcept>
 
 namespace coproc::detail {
 
@@ -179,6 +181,10 @@ void pool_worker::hand(pool_policy::unit& unit, pool_state::clock::time_point no
     if (error == EPIPE) watch_end();
     return;
   }
+  if (!failure && error == E2BIG)
+    failure = std::make_exception_ptr(
+        std::invalid_argument("pool: the arguments of '" + info.name + "' have more than " +
+                              std::to_string(os::max_descriptors) + " descriptors"));
   if (!failure)
     failure = std::make_exception_ptr(
         std::system_error(os::portable(std::error_code(error, std::system_category())),

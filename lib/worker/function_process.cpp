@@ -5,6 +5,7 @@
 #include "os/error.hpp"
 #include "os/fork.hpp"
 #include "os/open.hpp"
+#include "os/socket.hpp"
 #include "os/threads.hpp"
 #include "program/child_streams.hpp"
 #include "program/command_spec.hpp"
@@ -48,6 +49,7 @@ namespace {
 
 /// Bytes of a call that go by the fork server; the room for its environment is needed, too.
 constexpr std::size_t most_by_server = 4096;
+constexpr std::size_t most_descriptors_by_server = 32;
 
 /// Counts process objects for their default names.
 std::string next_name() {
@@ -124,9 +126,12 @@ void function_process::started(std::shared_ptr<child_state> child, ends made) {
 
 /// It waits in the socket until the child reads it: the socket is empty, and large arguments go by memory.
 void function_process::send_call(int channel) {
-  if (int error =
-          send_message(channel, static_cast<std::uint32_t>(call_kind::call), call_.encoded, os::blocking::no))
-    os::throw_errno(error, blame() + ": cannot send the arguments");
+  const int error =
+      send_message(channel, static_cast<std::uint32_t>(call_kind::call), call_.encoded, os::blocking::no);
+  if (error == E2BIG)
+    throw std::invalid_argument(blame() + ": the arguments have more than " +
+                                std::to_string(os::max_descriptors) + " descriptors");
+  if (error != 0) os::throw_errno(error, blame() + ": cannot send the arguments");
 }
 
 target_call begin_call(entry_point entry, std::string function) {
@@ -186,7 +191,8 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
     ends made = self->make_ends();
     fork_order order;
     // One message less, to the child and through the kernel, where it is no burden to the server.
-    if (self->call_.encoded.size() <= most_by_server) {
+    if (self->call_.encoded.size() <= most_by_server &&
+        self->call_.encoded.descriptor_count() <= most_descriptors_by_server) {
       order.call = &self->call_.encoded;
       order.request.has_call = true;
       order.request.call_descriptors = static_cast<std::uint32_t>(order.call->descriptor_count());
@@ -329,7 +335,8 @@ asio::awaitable<void> function_process::start_by_fork(std::shared_ptr<function_p
     } catch (...) {
       // The loop is the host's no longer, and that is what matters: nobody runs it here.
     }
-    os::close_host_ends();
+    // A target has what it was given, as with the other methods; a callable may have captured anything.
+    os::close_host_ends(self->call_.closure ? os::held_by::host : os::held_by::user);
     hold_lifeline(std::move(made.child_lifeline));
     run_forked(std::move(made.child_channel), host, self->name_, self->body());
   }

@@ -7,6 +7,8 @@
 
 #include "support/helper.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -71,6 +73,9 @@ static asio::awaitable<int> amain(strings args) {
     throw 3;
   else if (what == "arguments") {
     for (const auto& argument : args) say(argument);
+  } else if (what == "leave-work") { // for ever
+    asio::co_spawn(co_await asio::this_coro::executor, wait_for_ever(), asio::detached);
+    co_return 9;
   } else if (what == "wait") {
     say("ready");
     co_await wait_for_ever();
