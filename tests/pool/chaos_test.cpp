@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <exception>
 #include <fstream>
+#include <memory>
 #include <random>
 #include <ranges>
 #include <set>
@@ -119,7 +120,9 @@ int some_child_of(int server, std::mt19937& random) {
   return children.empty() ? 0 : children[random() % children.size()];
 }
 
-asio::awaitable<void> kill_at_random(victims& seen) {
+/// Whose end may come after that of the coroutine that drops it.
+asio::awaitable<void> kill_at_random(std::shared_ptr<victims> all) {
+  victims& seen = *all;
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::microseconds(500 + seen.random() % 10'000));
@@ -140,8 +143,9 @@ asio::awaitable<void> kill_at_random(victims& seen) {
 asio::awaitable<void> chaos(std::chrono::steady_clock::time_point end) {
   start_counts counts;
   coproc::pool workers(co_await this_executor(), 4);
-  victims seen;
-  auto killer = co_await beside(kill_at_random(seen));
+  auto all = std::make_shared<victims>();
+  victims& seen = *all;
+  auto killer = co_await beside(kill_at_random(all));
   std::uint64_t next = 0;
   std::size_t died = 0, done = 0;
   while (std::chrono::steady_clock::now() < end && next + 1000 < most_tasks) {

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -71,6 +73,7 @@ public:
   };
   struct sim {
     policy::worker* is = nullptr;
+    std::size_t number = 0;
     std::deque<entry> todo;
     std::deque<entry> unread; ///< Finished, not yet read: `done` items of it, from `first`.
     bool up = false, frozen = false, dead = false, leaving = false, item_runs = false;
@@ -86,6 +89,7 @@ public:
   std::vector<policy::unit*> programs;
   std::vector<policy::unit*> stopping; ///< Programs that were told to stop.
   std::vector<std::string> log;
+  std::size_t made = 0; ///< Workers, ever.
   bool drained = false;
   bool leavers_hang = false;
   policy::duration took = 10ms;
@@ -106,10 +110,13 @@ public:
     return *askers.back();
   }
 
+  /// Of those that are up, in the order in which they were started: the map has them by address.
   sim& worker(std::size_t index) {
+    std::map<std::size_t, sim*> all;
     for (auto& [who, s] : workers)
-      if (s->up && !s->dead && index-- == 0) return *s;
-    throw std::logic_error("no such worker");
+      if (s->up && !s->dead) all.emplace(s->number, s.get());
+    if (index >= all.size()) throw std::logic_error("no such worker");
+    return *std::next(all.begin(), static_cast<std::ptrdiff_t>(index))->second;
   }
   std::size_t up() const {
     return static_cast<std::size_t>(std::count_if(workers.begin(), workers.end(),
@@ -212,6 +219,7 @@ public:
       case policy::action_kind::start: {
         auto s = std::make_unique<sim>();
         s->is = a->who;
+        s->number = ++made;
         starting.push_back(s.get());
         workers[a->who] = std::move(s);
         log.push_back("start");
