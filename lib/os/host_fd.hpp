@@ -22,8 +22,9 @@ public:
   host_fd(host_fd&& other) noexcept : host_fd(other.release(), other.holder_) {}
   host_fd& operator=(host_fd&& other) noexcept {
     if (this != &other) {
+      reset();
+      holder_ = other.holder_; // before a fork can find it in the list
       *this = other.release();
-      holder_ = other.holder_;
     }
     return *this;
   }

@@ -47,7 +47,7 @@ struct process_access {
 
 namespace {
 
-/// Bytes of a call that go by the fork server; the room for its environment is needed, too.
+/// How much of a call goes by the fork server: a request has an environment and descriptors of its own, too.
 constexpr std::size_t most_by_server = 4096;
 constexpr std::size_t most_descriptors_by_server = 32;
 

@@ -3,6 +3,7 @@
 
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/host_state.hpp"
 #include "support/leak_check.hpp"
 #include "support/pending.hpp"
 
@@ -43,17 +44,12 @@ constexpr std::size_t most_tasks = 1 << 22;
 class start_counts {
 public:
   start_counts() {
-    char name[] = "/tmp/coproc-chaos-XXXXXX";
-    const int fd = ::mkstemp(name);
+    const int fd = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0 || ::ftruncate(fd, most_tasks) != 0) throw std::system_error(errno, std::system_category());
-    path_ = name;
     counts_ = map(fd);
   }
   start_counts(const start_counts&) = delete;
-  ~start_counts() {
-    ::munmap(counts_, most_tasks);
-    ::unlink(path_.c_str());
-  }
+  ~start_counts() { ::munmap(counts_, most_tasks); }
   const std::string& path() const { return path_; }
   int of(std::size_t task) const { return counts_[task].load(); }
 
@@ -65,7 +61,8 @@ public:
   }
 
 private:
-  std::string path_;
+  scratch_directory folder_;
+  const std::string path_ = folder_.file("counts", "").string();
   std::atomic<std::uint8_t>* counts_ = nullptr;
 };
 

@@ -52,21 +52,6 @@ asio::awaitable<bool> comes_true(Condition condition) {
   co_return true;
 }
 
-/// A file that goes with its owner.
-struct scratch_file {
-  scratch_file() {
-    char name[] = "/tmp/coproc-pool-XXXXXX";
-    fd = ::mkstemp(name);
-    path = name;
-  }
-  ~scratch_file() {
-    ::close(fd);
-    std::filesystem::remove(path);
-  }
-  std::string path;
-  int fd;
-};
-
 } // namespace
 
 CO_TEST_ONCE(a_death_is_told_by_its_status) {
@@ -219,20 +204,22 @@ CO_TEST_ONCE(a_result_that_cannot_be_encoded_is_that_tasks_error) {
 
 CO_TEST_ONCE(retries_start_a_task_again) {
   coproc::pool workers(co_await this_executor(), pool_options().size(1).retries(2));
-  scratch_file file;
-  const int starts = co_await workers.apply<t::die_until>(file.path, 2);
+  scratch_directory folder;
+  const std::string file = folder.file("file", "").string();
+  const int starts = co_await workers.apply<t::die_until>(file, 2);
   BOOST_TEST(starts == 3);
-  scratch_file other;
-  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(other.path, 3));
-  BOOST_TEST(std::filesystem::file_size(other.path) == 3u);
+  const std::string other = folder.file("other", "").string();
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(other, 3));
+  BOOST_TEST(std::filesystem::file_size(other) == 3u);
 }
 
 CO_TEST_ONCE(without_retries_no_task_starts_twice) {
   coproc::pool workers(co_await this_executor(), 1);
-  scratch_file file;
-  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(file.path, 1));
+  scratch_directory folder;
+  const std::string file = folder.file("file", "").string();
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(file, 1));
   co_await workers.apply<t::nothing>();
-  BOOST_TEST(std::filesystem::file_size(file.path) == 1u);
+  BOOST_TEST(std::filesystem::file_size(file) == 1u);
 }
 
 CO_TEST_ONCE(a_failing_initializer_ends_with_an_error_that_says_so) {
@@ -352,9 +339,10 @@ CO_TEST_ONCE(garbage_among_many_tasks_costs_one_at_most) {
 CO_TEST_ONCE(a_task_that_overwrites_shared_memory_fails_and_is_not_started_again) {
   coproc::pool workers(co_await this_executor(), pool_options().size(2).task_timeout(sanitized ? 2s : 200ms));
   announcements started, go;
-  scratch_file file;
+  scratch_directory folder;
+  const std::string file = folder.file("file", "").string();
   co_await workers.apply<t::nothing>();
-  auto wild = workers.apply_async<t::overwrite_shared_memory>(file.path);
+  auto wild = workers.apply_async<t::overwrite_shared_memory>(file);
   std::vector<async_result<int>> tasks;
   for (int i = 0; i != 50; ++i) tasks.push_back(workers.apply_async<t::square>(i));
   co_await wild.wait();
@@ -363,7 +351,7 @@ CO_TEST_ONCE(a_task_that_overwrites_shared_memory_fails_and_is_not_started_again
     const int got = co_await tasks[std::size_t(i)].get();
     BOOST_TEST(got == i * i);
   }
-  BOOST_TEST(std::filesystem::file_size(file.path) == 1u);
+  BOOST_TEST(std::filesystem::file_size(file) == 1u);
 }
 
 CO_TEST_ONCE(a_task_that_closes_all_descriptors_harms_no_other) {
