@@ -1,6 +1,8 @@
 #include <coproc/init.hpp>
 #include <coproc/run_main.hpp>
 
+#include "os/signal.hpp"
+
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
@@ -46,12 +48,6 @@ void print(const std::exception_ptr& error, const char* program) {
   }
 }
 
-/// A shell starts background jobs with SIGINT ignored; that is to stay so.
-bool is_ignored(int number) {
-  struct sigaction now;
-  return ::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
-}
-
 /// The first signal cancels; a second one has its default effect, should the first lead nowhere.
 void watch_signals(asio::signal_set& signals, asio::cancellation_signal& cancel, ending& end) {
   signals.async_wait([&](const asio::error_code& error, int number) {
@@ -70,8 +66,9 @@ int run_main(int argc, char** argv, std::function<asio::awaitable<int>(std::vect
   ending end;
   asio::io_context context(1);
   asio::signal_set signals(context);
+  // A shell starts background jobs with SIGINT ignored; that is to stay so.
   for (int number : {SIGINT, SIGTERM})
-    if (!is_ignored(number)) signals.add(number);
+    if (!os::is_ignored(number)) signals.add(number);
   asio::cancellation_signal cancel;
   watch_signals(signals, cancel, end);
   asio::co_spawn(context, amain(std::move(arguments)),

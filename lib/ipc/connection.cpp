@@ -4,6 +4,7 @@
 #include "ipc/message.hpp"
 #include "loop/suspension.hpp"
 #include "os/error.hpp"
+#include "os/ready.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -17,8 +18,6 @@
 #include <limits>
 #include <mutex>
 #include <stdexcept>
-
-#include <poll.h>
 
 namespace coproc::detail {
 
@@ -100,11 +99,7 @@ bool connection_state::try_recv(received_message& result, os::blocking wait) {
 
 bool connection_state::is_readable(int milliseconds) const {
   require_open();
-  pollfd readable{socket_.get(), POLLIN, 0};
-  int ready;
-  do ready = ::poll(&readable, 1, milliseconds);
-  while (ready < 0 && errno == EINTR && milliseconds < 0);
-  return ready > 0;
+  return os::is_readable(socket_.get(), milliseconds);
 }
 
 namespace {

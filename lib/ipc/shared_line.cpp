@@ -10,8 +10,6 @@
 #include <chrono>
 #include <utility>
 
-#include <fcntl.h>
-
 namespace coproc::detail {
 
 void shared_line::entry::wake() {
@@ -126,7 +124,7 @@ ring_result shared_line::look(const std::function<ring_result()>& attempt,
 void shared_line::watch_event(const asio::any_io_executor& executor) {
   if (watching_) return;
   if (!event_) {
-    os::unique_fd own(::fcntl(ring_->event(gate_), F_DUPFD_CLOEXEC, 3));
+    os::unique_fd own = os::duplicate(ring_->event(gate_));
     if (!own) os::throw_errno(errno, "wait for a shared queue");
     event_.emplace(executor, std::move(own), "shared_queue");
   }

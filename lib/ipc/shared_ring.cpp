@@ -11,8 +11,6 @@
 #include <new>
 #include <utility>
 
-#include <fcntl.h>
-
 namespace coproc::detail {
 
 namespace {
@@ -123,7 +121,7 @@ void shared_ring::attach() {
 
 shared_ring::descriptors shared_ring::duplicate() const {
   const auto copy = [](int fd) {
-    os::unique_fd made(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    os::unique_fd made = os::duplicate(fd);
     if (!made) os::throw_errno(errno, "duplicate a shared queue");
     return made;
   };

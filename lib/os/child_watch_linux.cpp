@@ -13,7 +13,7 @@ child_watch::child_watch() {
   sigset_t ended;
   ::sigemptyset(&ended);
   ::sigaddset(&ended, SIGCHLD);
-  ::sigprocmask(SIG_BLOCK, &ended, &before_);
+  ::pthread_sigmask(SIG_BLOCK, &ended, &before_);
   signals_.reset(::signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) throw_errno(errno, "cannot watch children");
 }
@@ -27,7 +27,7 @@ void child_watch::forget() noexcept {
 
 void child_watch::undo() noexcept {
   signals_.reset();
-  ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
 } // namespace coproc::os

@@ -30,4 +30,11 @@ private:
 /// inherits them would get it.
 unique_fd above_standard_streams(unique_fd fd) noexcept;
 
+/// @returns a second descriptor for what @p fd is open on, above 2 and close-on-exec; empty and errno if
+/// there is none.
+unique_fd duplicate(int fd) noexcept;
+
+/// Sets the flag on a descriptor that was inherited. @returns whether it is one.
+bool close_on_exec(int fd) noexcept;
+
 } // namespace coproc::os

@@ -6,13 +6,18 @@
 
 namespace coproc::os {
 
-/// Forks this process (fork(2), as the C library offers it). @returns in the host the child, with pid -1 and
-/// errno if there is none; pid 0 in the child.
+/// Forks this process (fork(2), as the C library offers it); the child leads a process group of its own.
+/// @returns in the parent the child, with pid -1 and errno if there is none; pid 0 in the child.
 launched fork_process() noexcept;
+/// The same in a host, where the child finds the list of host_fd whole.
+launched fork_host() noexcept;
 
-/// In the child: a process group of its own, default signal dispositions, an empty signal mask, and its
-/// standard streams.
+/// In the child of a host: default signal dispositions, an empty signal mask, and its standard streams.
 void begin_forked_child(const std::vector<redirect>& streams) noexcept;
+
+/// In a child: makes @p source its standard stream @p number, 0 to 2, and closes it under its own number;
+/// with an empty one the stream is closed.
+void set_standard_stream(int number, unique_fd source) noexcept;
 
 /// Keeps what is opened meanwhile from getting the number of a standard stream that is closed.
 class standard_numbers_taken {

@@ -17,18 +17,19 @@ launched fork_process() noexcept {
     errno = injected;
     return result;
   }
-  {
-    fork_lock ends_stay_as_they_are;
-    result.pid = ::fork();
-  }
+  result.pid = ::fork();
   // Both do it: whoever comes first, a signal to the group finds it.
-  if (result.pid > 0) ::setpgid(result.pid, result.pid);
+  if (result.pid >= 0) ::setpgid(result.pid, result.pid);
   if (result.pid > 0) result.pidfd = above_standard_streams(open_pidfd(result.pid));
   return result;
 }
 
+launched fork_host() noexcept {
+  fork_lock ends_stay_as_they_are;
+  return fork_process();
+}
+
 void begin_forked_child(const std::vector<redirect>& streams) noexcept {
-  ::setpgid(0, 0);
   for (int number = 1; number != NSIG; ++number)
     if (number != SIGKILL && number != SIGSTOP) ::signal(number, SIG_DFL);
   sigset_t none;
@@ -44,6 +45,13 @@ void begin_forked_child(const std::vector<redirect>& streams) noexcept {
   }
   for (int target = 0; target != 3; ++target)
     if (sources[target] != target) ::dup2(sources[target], target);
+}
+
+void set_standard_stream(int number, unique_fd source) noexcept {
+  if (source)
+    ::dup2(source.get(), number);
+  else
+    ::close(number);
 }
 
 standard_numbers_taken::standard_numbers_taken() noexcept {

@@ -26,5 +26,7 @@ bool is_open(int fd) noexcept;
 /// The working directory as a place, wherever it is moved, and even if it was removed (O_PATH, open(2)).
 /// @throws std::system_error whose what() begins with @p blame.
 unique_fd open_working_directory(const std::string& blame);
+/// Makes such a place the working directory. @returns whether that was possible.
+bool enter_directory(int directory) noexcept;
 
 } // namespace coproc::os

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace coproc::os {
 
@@ -60,5 +61,7 @@ unique_fd open_working_directory(const std::string& blame) {
   if (!directory) throw_errno(errno, blame);
   return above_standard_streams(std::move(directory));
 }
+
+bool enter_directory(int directory) noexcept { return ::fchdir(directory) == 0; }
 
 } // namespace coproc::os

@@ -17,17 +17,6 @@
 
 namespace coproc::os {
 
-void unique_fd::reset(int fd) noexcept {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = fd;
-}
-
-unique_fd above_standard_streams(unique_fd fd) noexcept {
-  if (fd.get() < 0 || fd.get() > 2) return fd;
-  unique_fd higher(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
-  return higher ? std::move(higher) : std::move(fd);
-}
-
 pipe_ends make_pipe_between(const char* what) {
   int ends[2];
   if (int error = injected_error(call::pipe)) throw_errno(error, what);

@@ -12,6 +12,12 @@ int signal_process(int pid, int pidfd, int number) noexcept;
 /// @returns 0 or an errno.
 int signal_group(int pid, int pidfd, int number) noexcept;
 
+/// @returns whether no process has this id. It may be given away again, which takes its time.
+bool is_free_id(int pid) noexcept;
+
+/// @returns whether the calling process ignores a signal.
+bool is_ignored(int number) noexcept;
+
 /// @returns whether a process that was made to lead a group is still in it.
 bool leads_its_group(int pid) noexcept;
 

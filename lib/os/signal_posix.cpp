@@ -37,6 +37,13 @@ int signal_process(int pid, int pidfd, int number) noexcept {
   return ::kill(pid, number) < 0 ? errno : 0;
 }
 
+bool is_free_id(int pid) noexcept { return ::kill(pid, 0) < 0 && errno == ESRCH; }
+
+bool is_ignored(int number) noexcept {
+  struct sigaction now;
+  return ::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 bool leads_its_group(int pid) noexcept { return ::getpgid(pid) == pid; }
 
 int signal_group(int pid, int pidfd, int number) noexcept {

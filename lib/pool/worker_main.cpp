@@ -4,7 +4,7 @@
 #include "ipc/packet.hpp"
 #include "os/code_address.hpp"
 #include "os/memory_segment.hpp"
-#include "os/own_memory.hpp"
+#include "os/self.hpp"
 #include "pool/link_layout.hpp"
 #include "worker/function_child.hpp"
 

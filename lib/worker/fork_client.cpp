@@ -3,117 +3,20 @@
 #include "ipc/message.hpp"
 #include "ipc/packet.hpp"
 #include "os/error.hpp"
-#include "os/liveness.hpp"
-#include "os/open.hpp"
-#include "os/reaper.hpp"
-#include "os/socket.hpp"
-#include "worker/bootstrap.hpp"
+#include "os/self.hpp"
+#include "worker/end_report.hpp"
 #include "worker/forked_process.hpp"
 
-#include <coproc/bootstrap_error.hpp>
 #include <coproc/wire.hpp>
 
-#include <asio/execution/outstanding_work.hpp>
-#include <asio/io_context.hpp>
 #include <asio/post.hpp>
-#include <asio/prefer.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <cerrno>
 
-#include <poll.h>
-#include <signal.h>
-#include <unistd.h>
-
 namespace coproc::detail {
-
-namespace {
-
-/// What belongs to all users of a context runs on none of their strands.
-asio::any_io_executor without_strand(const asio::any_io_executor& executor) {
-  if (const auto* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
-    return strand->get_inner_executor();
-  if (const auto* strand = executor.target<asio::strand<asio::any_io_executor>>())
-    return without_strand(strand->get_inner_executor());
-  return executor;
-}
-
-/// Owns the client of one execution context.
-class fork_service final : public asio::execution_context::service {
-public:
-  using key_type = fork_service;
-  static asio::execution_context::id id;
-
-  explicit fork_service(asio::execution_context& context) : service(context) {}
-  ~fork_service() override {
-    if (client_) client_->drop_graveyard();
-  }
-
-  std::shared_ptr<fork_client> client(const asio::any_io_executor& executor) {
-    std::lock_guard lock(mutex_);
-    if (!client_) {
-      // Nor does it keep a loop running that a coroutine with an executor of its own does.
-      client_ = std::make_shared<fork_client>(
-          asio::prefer(without_strand(executor), asio::execution::outstanding_work.untracked));
-    }
-    return client_;
-  }
-
-private:
-  void shutdown() noexcept override {
-    if (client_) client_->shutdown();
-  }
-
-  std::mutex mutex_;
-  std::shared_ptr<fork_client> client_;
-};
-
-asio::execution_context::id fork_service::id;
-
-std::vector<std::string> current_environment() {
-  std::vector<std::string> result;
-  for (char** at = environ; at && *at; ++at) result.emplace_back(*at);
-  return result;
-}
-
-bool same_environment(const std::vector<std::string>& sent) {
-  std::size_t i = 0;
-  char** at = environ;
-  for (; at && *at; ++at, ++i)
-    if (i == sent.size() || sent[i] != *at) return false;
-  return i == sent.size();
-}
-
-os::exit_record record_of(const end_report& report) {
-  os::exit_record result;
-  if (!report.known)
-    result.status = exit_status::unknown();
-  else if (report.code < 0)
-    result.status = exit_status::signaled(-report.code, report.core_dumped);
-  else
-    result.status = exit_status::exited(report.code);
-  using std::chrono::duration_cast;
-  using std::chrono::nanoseconds;
-  resource_usage usage;
-  usage.user = duration_cast<duration>(nanoseconds(report.user));
-  usage.system = duration_cast<duration>(nanoseconds(report.system));
-  usage.max_rss_bytes = report.max_rss_bytes;
-  usage.minor_faults = report.minor_faults;
-  usage.major_faults = report.major_faults;
-  usage.voluntary_context_switches = report.voluntary;
-  usage.involuntary_context_switches = report.involuntary;
-  result.usage = usage;
-  return result;
-}
-
-} // namespace
-
-std::shared_ptr<fork_client> fork_client::of(const asio::any_io_executor& executor) {
-  return asio::use_service<fork_service>(context_of(executor)).client(executor);
-}
 
 fork_client::fork_client(asio::any_io_executor executor)
     : places_(std::make_shared<places>(32)), executor_(std::move(executor)) {}
@@ -131,7 +34,7 @@ void fork_client::shutdown() noexcept {
     for (auto& [id, child] : children_)
       if (child.on_end) graveyard_.push_back(std::exchange(child.on_end, nullptr));
     waiting_ = 0;
-    close_socket();
+    link_.close();
     std::erase_if(children_, [](const auto& child) { return !child.second.record; });
   }
   // Dropping them, outside of the lock, destroys the coroutines that wait. Completing them would do that as
@@ -226,9 +129,9 @@ void fork_client::submit(fork_order& order, std::uint64_t id, suspension<fork_ou
 /// @returns the kind `started` if the order is on its way, and else why it is not.
 fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::uint64_t id) {
   order.request.id = id;
-  order.request.new_environment = !sent_environment_ || !same_environment(*sent_environment_);
+  order.request.new_environment = !link_.knows_environment();
   if (order.request.new_environment)
-    order.request.environment = current_environment();
+    order.request.environment = os::environment();
   else
     order.request.environment.clear();
   message encoded;
@@ -243,8 +146,7 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
     descriptors.push_back(fd->get());
   descriptors.insert(descriptors.end(), order.streams.begin(), order.streams.end());
   fork_outcome outcome;
-  outcome.error = send_message(socket_.get(), static_cast<std::uint32_t>(fork_kind::start), encoded,
-                               descriptors, os::blocking::no);
+  outcome.error = link_.send(fork_kind::start, encoded, descriptors);
   if (outcome.error == EAGAIN || outcome.error == ETOOMANYREFS) {
     outcome.what = fork_outcome::kind::busy;
     return outcome;
@@ -255,12 +157,12 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
   order.directory.reset();
   if (outcome.error == EPIPE) {
     outcome.what = fork_outcome::kind::server_gone;
-    drain(lock); // its last words, after which it is lost
+    drain(lock, extent::all); // its last words, after which it is lost
     return outcome;
   }
   if (outcome.error != 0)
     os::throw_errno(outcome.error, "start " + order.name + ": cannot ask the fork server");
-  if (order.request.new_environment) sent_environment_ = std::move(order.request.environment);
+  if (order.request.new_environment) link_.told_environment(std::move(order.request.environment));
   outcome.what = fork_outcome::kind::started;
   return outcome;
 }
@@ -277,72 +179,22 @@ std::shared_ptr<fork_client::waiting> fork_client::take_order(lock_type&, std::u
 // The server.
 
 bool fork_client::server_is_there(lock_type& lock) {
-  if (!socket_) return false;
-  pollfd hung_up{socket_.get(), 0, 0};
-  if (::poll(&hung_up, 1, 0) == 1 && (hung_up.revents & POLLHUP)) {
-    drain(lock); // its last words
-    if (socket_) lose_server(lock);
+  if (!link_.is_open()) return false;
+  if (link_.has_hung_up()) {
+    drain(lock, extent::all); // its last words
+    if (link_.is_open()) lose_server(lock);
   }
-  return static_cast<bool>(socket_);
+  return link_.is_open();
 }
 
 void fork_client::start_server(lock_type&) {
-  require_init("the fork server");
-  os::packet_pair ends = os::make_packet_pair("fork server: cannot create a channel");
-  const std::string option = std::string(server_option) + std::to_string(ends.second.get());
-  // The server has 0, 1 and 2 open, so that what it is sent for a child gets none of these numbers. stderr is
-  // for its own last words.
-  os::unique_fd null = os::open_null(true, "fork server: cannot open /dev/null");
-  os::launch_plan plan;
-  plan.program = "fork server";
-  plan.candidates.push_back("/proc/self/exe");
-  plan.argv = {identity().program.c_str(), option.c_str(), nullptr};
-  plan.redirects = {{null.get(), 0}, {null.get(), 1}, {os::is_open(2) ? 2 : null.get(), 2}};
-  plan.inherited = {ends.second.get()};
-  plan.group = group_mode::own;
-  // It looks up its functions once, at its start, in place of each of its children: 0.1 ms a child, ld.so(8).
-  std::vector<std::string> variables;
-  if (!binds_lazily_) {
-    variables = current_environment();
-    variables.emplace_back("LD_BIND_NOW=1");
-    for (const std::string& variable : variables) plan.envp.push_back(variable.c_str());
-    plan.envp.push_back(nullptr);
-  }
-  // What can fail for the loop fails before the server is there.
-  asio::posix::stream_descriptor descriptor(executor_);
-  asio::error_code error;
-  descriptor.assign(ends.first.get(), error);
-  if (error) os::throw_errno(error.value(), "fork server: cannot watch it");
-  try {
-    server_ = os::launch(plan);
-  } catch (...) {
-    descriptor.release();
-    throw;
-  }
-  descriptor_.emplace(std::move(descriptor));
-  ++server_number_;
+  link_.open(executor_, binds_lazily_ ? fork_link::binding::lazy : fork_link::binding::at_start);
   greeted_ = false;
-  socket_ = std::move(ends.first);
-  sent_environment_.reset();
-}
-
-void fork_client::close_socket() noexcept {
-  if (descriptor_) {
-    try {
-      if (descriptor_->is_open()) descriptor_->release();
-    } catch (...) {
-    }
-    descriptor_.reset();
-    watching_ = false;
-  }
-  if (socket_) os::shut_down(socket_.get());
-  socket_.reset();
-  if (server_.pid > 0) os::reap_later(std::exchange(server_, {}));
 }
 
 /// It is dead, or not wanted any more. Its children live on.
 void fork_client::lose_server(lock_type&) {
-  close_socket();
+  link_.close();
   // A program may have functions that are found nowhere, and that it never calls.
   if (!greeted_) binds_lazily_ = true;
   for (auto& [id, order] : orders_) lost_orders_.push_back(std::move(order));
@@ -359,31 +211,24 @@ void fork_client::lose_server(lock_type&) {
 }
 
 void fork_client::watch(lock_type&) {
-  if (waiting_ == 0) {
-    asio::error_code ignored;
-    if (watching_ && descriptor_) descriptor_->cancel(ignored);
-    return;
-  }
-  if (watching_ || !descriptor_) return;
-  watching_ = true;
-  descriptor_->async_wait(asio::posix::stream_descriptor::wait_read,
-                          [weak = weak_from_this(), server = server_number_](const asio::error_code&) {
-                            auto client = weak.lock();
-                            if (!client) return;
-                            lock_type lock(client->mutex_);
-                            if (client->server_number_ != server) return; // lost, and another is there
-                            client->watching_ = false;
-                            client->drain(lock);
-                            client->watch(lock);
-                          });
+  if (waiting_ == 0) return link_.unwatch();
+  link_.watch([weak = weak_from_this(), server = link_.number()](const asio::error_code&) {
+    auto client = weak.lock();
+    if (!client) return;
+    lock_type lock(client->mutex_);
+    if (client->link_.number() != server) return; // lost, and another is there
+    client->link_.watched();
+    client->drain(lock, extent::awaited);
+    client->watch(lock);
+  });
 }
 
-/// Takes what the server has said.
-void fork_client::drain(lock_type& lock) {
-  while (socket_) {
+/// Takes what the server has said, all of it or what somebody waits for.
+void fork_client::drain(lock_type& lock, extent wanted) {
+  while (link_.is_open() && (wanted == extent::all || waiting_ != 0)) {
     incoming next;
     try {
-      next = receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::no);
+      next = link_.receive();
       if (next.error == EAGAIN) return;
       // EMFILE: it came without its descriptor, for which this process has no room; one can do without.
       if ((next.error == 0 && !next.closed) || (next.error == EMFILE && next.kind != 0)) {
@@ -470,7 +315,7 @@ std::optional<os::exit_record> fork_client::look(std::uint64_t id) {
   lock_type lock(mutex_);
   auto at = children_.find(id);
   if (at != children_.end() && !at->second.record) {
-    drain(lock);
+    drain(lock, extent::all);
     watch(lock); // that may have been the last thing to wait for
     at = children_.find(id);
   }
@@ -502,15 +347,14 @@ void fork_client::forget_locked(lock_type& lock, std::uint64_t id) {
 int fork_client::signal(std::uint64_t id, int number, signal_target target) noexcept {
   try {
     lock_type lock(mutex_);
-    if (!socket_ || !children_.contains(id)) return ESRCH;
+    if (!link_.is_open() || !children_.contains(id)) return ESRCH;
     child_signal order;
     order.id = id;
     order.number = number;
     order.to_group = target == signal_target::group;
     message encoded;
     wire::encode(encoded, order);
-    return send_message(socket_.get(), static_cast<std::uint32_t>(fork_kind::signal), encoded,
-                        os::blocking::no);
+    return link_.send(fork_kind::signal, encoded);
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }

@@ -3,9 +3,9 @@
 #include "ipc/packet.hpp"
 #include "loop/context_service.hpp"
 #include "loop/suspension.hpp"
-#include "os/host_fd.hpp"
-#include "os/launch.hpp"
+#include "os/fd.hpp"
 #include "os/reap.hpp"
+#include "worker/fork_link.hpp"
 #include "worker/places.hpp"
 #include "worker/protocol.hpp"
 
@@ -13,7 +13,6 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/posix/stream_descriptor.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -110,10 +109,10 @@ private:
 
   bool server_is_there(lock_type& lock);
   void start_server(lock_type& lock);
-  void close_socket() noexcept;
   void lose_server(lock_type& lock);
   void watch(lock_type& lock);
-  void drain(lock_type& lock);
+  enum class extent { all, awaited };
+  void drain(lock_type& lock, extent wanted);
   void handle(lock_type& lock, incoming& next);
   void forget_locked(lock_type& lock, std::uint64_t id);
   void post(handler_type handler, bool was_aborted);
@@ -122,22 +121,16 @@ private:
   asio::any_io_executor executor_; // empty once the context has ended
 
   std::mutex mutex_;
-  os::launched server_;
-  os::host_fd socket_;
-  std::optional<asio::posix::stream_descriptor> descriptor_;
+  fork_link link_;
   bool unusable_ = false;
   bool greeted_ = false;      // the server has come so far
   bool binds_lazily_ = false; // the server before it has not
-  bool watching_ = false;
-  std::uint64_t server_number_ = 0;
   std::uint64_t last_id_ = 0;
   std::size_t waiting_ = 0; // orders without an answer, and children whose end somebody waits for
-  std::optional<std::vector<std::string>> sent_environment_;
   std::unordered_map<std::uint64_t, std::shared_ptr<waiting>> orders_;
   std::vector<std::shared_ptr<waiting>> lost_orders_;
   std::unordered_map<std::uint64_t, entry> children_; // of the server that is there; those that ended, too
   std::vector<handler_type> graveyard_;               // handlers whose context is ending
-  std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
 };
 
 } // namespace coproc::detail

@@ -2,16 +2,19 @@
 
 #include "ipc/packet.hpp"
 #include "os/child_watch.hpp"
-#include "os/fault.hpp"
-#include "os/launch.hpp"
+#include "os/fork.hpp"
+#include "os/ready.hpp"
 #include "os/reap.hpp"
-#include "os/threads.hpp"
+#include "os/self.hpp"
+#include "os/signal.hpp"
+#include "worker/end_report.hpp"
 #include "worker/function_child.hpp"
 #include "worker/protocol.hpp"
 #include "worker/served_child.hpp"
 
 #include <coproc/wire.hpp>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -20,8 +23,6 @@
 #include <memory>
 #include <unordered_map>
 
-#include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 namespace coproc::detail {
@@ -49,36 +50,38 @@ public:
 
   void run() {
     const bool usable = os::is_single_threaded();
-    message hello;
-    wire::encode(hello, server_hello{.usable = usable});
-    send(fork_kind::hello, std::move(hello));
+    send(fork_kind::hello, server_hello{.usable = usable});
     if (!usable) return;
-    while (host_is_there_ || !children_.empty()) {
-      reap();
-      if (host_is_there_ && receive()) continue;
-      if (host_is_there_ || !children_.empty()) wait();
-    }
+    while (host_is_there_ || !children_.empty()) wait();
   }
 
 private:
   /// Never blocks: a host that does not read for a while must not keep children from being reaped.
-  void send(fork_kind kind, message body) {
-    unsent_.push_back({static_cast<std::uint32_t>(kind), std::move(body)});
-    flush();
+  template <class Words>
+  void send(fork_kind kind, const Words& words, os::unique_fd descriptor = {}) {
+    if (descriptor) reply_.attach(descriptor.release());
+    wire::encode(reply_, words);
+    if (!unsent_.empty() || !try_send(kind, reply_)) unsent_.push_back({kind, std::exchange(reply_, {})});
+    reply_.clear();
   }
 
   void flush() {
     while (!unsent_.empty()) {
-      const int error =
-          send_message(socket_.get(), unsent_.front().kind, unsent_.front().body, os::blocking::no);
-      if (error == EAGAIN) return;
-      if (error == ETOOMANYREFS || error == ENOMEM || error == ENOBUFS) {
-        short_of_memory_ = true; // or of descriptors that may be under way: nothing tells when that is over
-        return;
-      }
-      if (error != 0) return leave_host();
-      unsent_.pop_front();
+      if (!try_send(unsent_.front().kind, unsent_.front().body)) return;
+      if (host_is_there_) unsent_.pop_front();
     }
+  }
+
+  /// @returns whether nothing more is to be done about it.
+  bool try_send(fork_kind kind, message& body) {
+    const int error = send_message(socket_.get(), static_cast<std::uint32_t>(kind), body, os::blocking::no);
+    if (error == EAGAIN) return false;
+    if (error == ETOOMANYREFS || error == ENOMEM || error == ENOBUFS) {
+      short_of_memory_ = true; // or of descriptors that may be under way: nothing tells when that is over
+      return false;
+    }
+    if (error != 0) leave_host();
+    return true;
   }
 
   /// The host is gone, or of no use any more.
@@ -87,21 +90,23 @@ private:
     unsent_.clear();
     socket_.reset();
     // Nobody is to wait for the end of the host's stderr because of children that it has detached.
-    ::dup2(0, 2);
+    os::set_standard_stream(2, os::duplicate(0));
   }
 
+  /// Waits for something to do, and does it.
   void wait() {
     const bool retry = std::exchange(short_of_memory_, false);
-    const short for_socket = static_cast<short>(POLLIN | (unsent_.empty() || retry ? 0 : POLLOUT));
-    // A descriptor of -1 is left out, poll(2).
-    pollfd watched[3] = {{watch_.fd(), POLLIN, 0},
-                         {host_is_there_ ? socket_.get() : -1, for_socket, 0},
-                         {host_is_there_ ? host_pidfd_.get() : -1, POLLIN, 0}};
-    const int ready = ::poll(watched, 3, retry ? 10 : -1);
-    if (ready > 0 && watched[0].revents != 0) watch_.forget();
+    std::array<os::watched, 3> all;
+    auto& [children, socket, host] = all;
+    children = {.fd = watch_.fd()};
+    socket = {.fd = socket_.get(), .input = !retry, .output = !retry && !unsent_.empty()};
+    host = {.fd = host_is_there_ ? host_pidfd_.get() : -1};
+    os::wait_ready(all, retry ? 10 : -1);
     // A copy of the host's socket may live on in a process that the host has forked.
-    if (ready > 0 && watched[2].revents != 0) leave_host();
+    if (host.ready) leave_host();
     if (host_is_there_) flush();
+    if (children.ready) reap();
+    if (host_is_there_ && (retry || socket.ready)) receive();
   }
 
   /// @returns whether there was a request.
@@ -137,16 +142,14 @@ private:
     start_reply reply;
     reply.id = wire::decode<start_request>(bytes, nullptr).id;
     reply.error = error;
-    message encoded;
-    wire::encode(encoded, reply);
-    send(fork_kind::started, std::move(encoded));
+    send(fork_kind::started, reply);
   }
 
   void start(std::span<const std::byte> bytes, message& descriptors) {
     served_request request(bytes, descriptors);
     start_reply reply;
     reply.id = request.start.id;
-    message encoded;
+    os::unique_fd pidfd;
     if (request.start.new_environment) {
       environment_ = environment(request.start.environment);
       environ = environment_.pointers(); // the server's own: its children inherit it
@@ -154,78 +157,49 @@ private:
     if (!request.code) {
       reply.missing_code = true;
     } else {
-      const pid_t pid = fork();
-      if (pid == 0) run_served(request, host_);
-      reply.pid = pid;
-      if (pid < 0) {
-        reply.error = errno;
-      } else {
-        children_.emplace(pid, request.start.id);
-        if (os::unique_fd pidfd = os::open_pidfd(pid)) encoded.attach(pidfd.release());
+      os::launched child = os::fork_process();
+      if (child.pid == 0) {
+        leave_to_child();
+        run_served(request, host_);
       }
+      reply.pid = child.pid;
+      if (child.pid < 0)
+        reply.error = errno;
+      else
+        children_.emplace(child.pid, request.start.id);
+      pidfd = std::move(child.pidfd);
     }
-    wire::encode(encoded, reply);
-    send(fork_kind::started, std::move(encoded));
+    send(fork_kind::started, reply, std::move(pidfd));
   }
 
-  /// @returns as fork(2); in the child nothing of the server is left.
-  pid_t fork() noexcept {
-    if (int injected = os::injected_error(os::call::fork)) {
-      errno = injected;
-      return -1;
-    }
-    const pid_t pid = ::fork();
-    if (pid > 0) ::setpgid(pid, pid); // as the child does: a signal to its group may come before it runs
-    if (pid == 0) {
-      ::setpgid(0, 0);
-      watch_.undo();
-      socket_.reset();
-      host_pidfd_.reset();
-      unsent_.clear();
-    }
-    return pid;
+  /// In a child: nothing of the server is left.
+  void leave_to_child() noexcept {
+    watch_.undo();
+    socket_.reset();
+    host_pidfd_.reset();
+    unsent_.clear();
   }
 
   void reap() {
-    while (const int pid = os::ended_child()) {
+    watch_.forget();
+    while (!children_.empty()) {
+      const int pid = os::ended_child();
+      if (pid == 0) return;
       // What the host wants to be sent to its group, before its id can be somebody else's.
       while (host_is_there_ && receive()) {
       }
       std::optional<os::exit_record> record = os::try_reap(pid, -1);
       auto at = children_.find(pid);
       if (!record || at == children_.end()) continue;
-      report(at->second, *record);
+      if (host_is_there_) send(fork_kind::ended, report_of(at->second, *record));
       children_.erase(at);
     }
-  }
-
-  void report(std::uint64_t id, const os::exit_record& record) {
-    if (!host_is_there_) return;
-    end_report result;
-    result.id = id;
-    result.known = record.status.known();
-    result.code = record.status.returncode();
-    result.core_dumped = record.status.core_dumped();
-    if (record.usage) {
-      using std::chrono::nanoseconds;
-      const resource_usage& usage = *record.usage;
-      result.user = std::chrono::duration_cast<nanoseconds>(usage.user).count();
-      result.system = std::chrono::duration_cast<nanoseconds>(usage.system).count();
-      result.max_rss_bytes = usage.max_rss_bytes;
-      result.minor_faults = usage.minor_faults;
-      result.major_faults = usage.major_faults;
-      result.voluntary = usage.voluntary_context_switches;
-      result.involuntary = usage.involuntary_context_switches;
-    }
-    message encoded;
-    wire::encode(encoded, result);
-    send(fork_kind::ended, std::move(encoded));
   }
 
   void signal(std::span<const std::byte> bytes) {
     const auto wanted = wire::decode<child_signal>(bytes, nullptr);
     for (const auto& [pid, id] : children_)
-      if (id == wanted.id) ::kill(wanted.to_group ? -pid : pid, wanted.number);
+      if (id == wanted.id) (wanted.to_group ? os::signal_group : os::signal_process)(pid, -1, wanted.number);
   }
 
   os::unique_fd socket_;
@@ -234,10 +208,12 @@ private:
   environment environment_;
   std::unordered_map<int, std::uint64_t> children_; // by pid: the id of the request
   struct outgoing {
-    std::uint32_t kind;
+    fork_kind kind;
     message body;
   };
   std::deque<outgoing> unsent_;
+  // Kept for its memory: whatever is written to after a fork has to be copied by the kernel, page by page.
+  message reply_;
   std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
   os::child_watch watch_;
   bool host_is_there_ = true;
@@ -248,12 +224,12 @@ private:
 
 void serve_forks(os::unique_fd socket, int host) noexcept {
   try {
-    show_name("coproc-forks");
+    os::show_name("coproc-forks");
     fork_server(std::move(socket), host).run();
-    ::_exit(0);
+    std::_Exit(0);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "coproc: the fork server ends: %s\n", error.what());
-    ::_exit(125);
+    std::_Exit(125);
   }
 }
 

@@ -1,11 +1,9 @@
 #include "worker/forked_process.hpp"
 
+#include "os/ready.hpp"
 #include "os/signal.hpp"
 
 #include <cerrno>
-
-#include <poll.h>
-#include <signal.h>
 
 namespace coproc::detail {
 
@@ -52,11 +50,10 @@ os::presence forked_process::look() noexcept {
 
 bool forked_process::pidfd_says_ended() const noexcept {
   if (!pidfd_) {
-    // Its server is gone: an id that nobody has. It may be given away again, which takes its time.
-    return pid_ <= 0 || (::kill(pid_, 0) < 0 && errno == ESRCH);
+    // Its server is gone: an id that nobody has.
+    return pid_ <= 0 || os::is_free_id(pid_);
   }
-  pollfd ended{pidfd_.get(), POLLIN, 0};
-  return ::poll(&ended, 1, 0) == 1;
+  return os::is_readable(pidfd_.get());
 }
 
 int forked_process::signal(int number) noexcept {

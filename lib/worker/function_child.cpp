@@ -3,6 +3,7 @@
 #include "ipc/packet.hpp"
 #include "os/code_address.hpp"
 #include "os/liveness.hpp"
+#include "os/self.hpp"
 #include "worker/bootstrap.hpp"
 #include "worker/protocol.hpp"
 
@@ -23,8 +24,9 @@
 #include <typeinfo>
 
 #include <cxxabi.h>
-#include <sys/prctl.h>
-#include <unistd.h>
+#ifdef __GLIBCXX__
+#include <ext/stdio_sync_filebuf.h>
+#endif
 
 namespace coproc::detail {
 
@@ -91,23 +93,38 @@ int carry_out(int channel, const std::function<void(message&)>& body) {
   return threw;
 }
 
-[[noreturn]] void end(int code, at_end flush) noexcept {
-  std::cout.flush();
-  std::cerr.flush();
-  std::clog.flush();
-  if (flush == at_end::flush_all) {
+/// As std::ostream::flush(), but for a stream that goes through to C's as all do at first: those are flushed
+/// anyway, and the code of the standard library need not be looked at for it, which costs a fresh child some
+/// page faults.
+template <class Char>
+void flush(std::basic_ostream<Char>& stream) {
+#ifdef __GLIBCXX__
+  const std::basic_streambuf<Char>* buffer = stream.rdbuf();
+  if (buffer && typeid(*buffer) == typeid(__gnu_cxx::stdio_sync_filebuf<Char>)) return;
+#endif
+  stream.flush();
+}
+
+[[noreturn]] void end(int code, at_end what) noexcept {
+  flush(std::cout);
+  flush(std::cerr);
+  flush(std::clog);
+  flush(std::wcout);
+  flush(std::wcerr);
+  flush(std::wclog);
+  if (what == at_end::flush_all) {
     std::fflush(nullptr);
   } else {
     std::fflush(stdout);
     std::fflush(stderr);
   }
-  ::_exit(code);
+  std::_Exit(code);
 }
 
 /// For what must not happen: the channel does not carry what it should.
 [[noreturn]] void give_up(const char* why) noexcept {
   std::fprintf(stderr, "coproc: a child process can't begin: %s\n", why);
-  ::_exit(125);
+  std::_Exit(125);
 }
 
 std::string missing_text(const call_header& header) {
@@ -124,12 +141,10 @@ void hold_lifeline(os::unique_fd lifeline) noexcept {
   (void)lifeline.release(); // until the process ends
 }
 
-void show_name(const std::string& name) noexcept { ::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0); }
-
 void run_call(os::unique_fd channel, int parent, const std::string& name, announce how) noexcept {
   try {
     incoming call = receive_message(channel.get(), os::blocking::yes);
-    if (call.closed) ::_exit(0); // the host has changed its mind
+    if (call.closed) std::_Exit(0); // the host has changed its mind
     if (call.error != 0 || call.kind != static_cast<std::uint32_t>(call_kind::call))
       give_up("it was sent no call");
     std::span<const std::byte> bytes = call.body.bytes();
@@ -139,7 +154,7 @@ void run_call(os::unique_fd channel, int parent, const std::string& name, announ
       message text;
       wire::encode(text, missing_text(header));
       send(channel.get(), call_kind::missing, text);
-      ::_exit(threw);
+      std::_Exit(threw);
     }
     if (how == announce::yes) {
       message nothing;
@@ -157,7 +172,7 @@ void make_call(os::unique_fd channel, int parent, const std::string& name,
     process_identity& self = identity();
     self.name = name;
     self.parent = parent;
-    show_name(name);
+    os::show_name(name);
     const auto entry = reinterpret_cast<entry_point>(reinterpret_cast<std::uintptr_t>(call.code));
     int exit_code =
         carry_out(channel.get(), [&](message& result) { entry(call.arguments, *call.from, result); });
@@ -173,7 +188,7 @@ void run_forked(os::unique_fd channel, int parent, const std::string& name,
     process_identity& self = identity();
     self.name = name;
     self.parent = parent;
-    show_name(name);
+    os::show_name(name);
     end(carry_out(channel.get(), body), at_end::flush_standard);
   } catch (const std::exception& error) {
     give_up(error.what());

@@ -45,7 +45,4 @@ void describe_current(std::vector<remote_error::exception>& chain);
 /// Ends the process if that can't be arranged.
 void hold_lifeline(os::unique_fd lifeline) noexcept;
 
-/// The name that a process has in the process list. @see prctl(2), PR_SET_NAME
-void show_name(const std::string& name) noexcept;
-
 } // namespace coproc::detail

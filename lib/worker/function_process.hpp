@@ -3,9 +3,11 @@
 #include <coproc/detail/process_core.hpp>
 #include <coproc/remote_error.hpp>
 
+#include "os/fd.hpp"
 #include "os/host_fd.hpp"
 #include "os/liveness.hpp"
 #include "program/child_state.hpp"
+#include "program/child_streams.hpp"
 #include "worker/fork_client.hpp"
 
 #include <memory>
@@ -34,13 +36,20 @@ public:
   void abandon() noexcept;
 
 private:
-  struct ends;
+  /// The descriptors that tie a host and its child together.
+  struct ends {
+    os::host_fd channel;
+    os::host_fd lifeline;
+    os::unique_fd child_channel;
+    os::unique_fd child_lifeline;
+  };
 
   static asio::awaitable<void> start_by_server(std::shared_ptr<function_process> self);
   static asio::awaitable<void> start_by_spawn(std::shared_ptr<function_process> self);
   static asio::awaitable<void> start_by_fork(std::shared_ptr<function_process> self);
 
   ends make_ends() const;
+  fork_order order(ends& made, child_streams& streams);
   void send_call(int channel);
   void check_streams() const;
   std::string blame() const { return "start '" + name_ + "'"; }

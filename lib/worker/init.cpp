@@ -1,6 +1,7 @@
 #include <coproc/init.hpp>
 #include <coproc/this_process.hpp>
 
+#include "os/self.hpp"
 #include "os/socket.hpp"
 #include "worker/bootstrap.hpp"
 #include "worker/fork_server.hpp"
@@ -11,10 +12,8 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace coproc {
 
@@ -38,7 +37,7 @@ namespace {
 [[noreturn]] void refuse(const char* argument) {
   std::fprintf(stderr, "%s: %s is for processes that the program starts itself\n", identity().program.c_str(),
                argument);
-  ::_exit(125);
+  std::_Exit(125);
 }
 
 /// @returns the descriptors that follow an option, "7" or "7,9"; -1 for what is no descriptor.
@@ -60,8 +59,8 @@ two_numbers parse(std::string_view text) {
 
 /// The socket that the parent made for this process. Anything else was not meant for it.
 os::unique_fd inherited_socket(int fd, const char* argument) {
-  if (fd < 3 || os::maker_of_pair(fd) != ::getppid()) refuse(argument);
-  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (fd < 3 || os::maker_of_pair(fd) != os::parent_id()) refuse(argument);
+  os::close_on_exec(fd);
   return os::unique_fd(fd);
 }
 
@@ -79,23 +78,23 @@ void init(int argc, char** argv) {
   if (argument.starts_with(server_option)) {
     two_numbers given = parse(argument.substr(server_option.size()));
     os::unique_fd socket = inherited_socket(given.first, argv[1]);
-    serve_forks(std::move(socket), ::getppid());
+    serve_forks(std::move(socket), os::parent_id());
   }
   if (argument.starts_with(child_option)) {
     two_numbers given = parse(argument.substr(child_option.size()));
     os::unique_fd channel = inherited_socket(given.first, argv[1]);
-    if (given.second < 3 || ::fcntl(given.second, F_SETFD, FD_CLOEXEC) < 0) refuse(argv[1]);
-    const int parent = ::getppid();
+    if (given.second < 3 || !os::close_on_exec(given.second)) refuse(argv[1]);
+    const int parent = os::parent_id();
     hold_lifeline(os::unique_fd(given.second));
     run_call(std::move(channel), parent, argc > 2 ? argv[2] : "", announce::yes);
   }
 }
 
-int this_process::pid() { return ::getpid(); }
+int this_process::pid() { return os::own_id(); }
 
 int this_process::parent_pid() {
   const int parent = detail::identity().parent;
-  return parent != 0 ? parent : ::getppid();
+  return parent != 0 ? parent : os::parent_id();
 }
 
 const std::string& this_process::name() { return detail::identity().name; }

@@ -1,14 +1,15 @@
 #include "worker/served_child.hpp"
 
 #include "os/code_address.hpp"
+#include "os/fork.hpp"
+#include "os/open.hpp"
+#include "os/self.hpp"
 #include "worker/function_child.hpp"
 
 #include <coproc/wire.hpp>
 
 #include <cstdio>
-
-#include <sys/stat.h>
-#include <unistd.h>
+#include <cstdlib>
 
 namespace coproc::detail {
 
@@ -31,19 +32,16 @@ void run_served(served_request& request, int host) noexcept {
   // Above 2 all of them: the host saw to it, and the server has its own 0, 1 and 2 open.
   for (int i = 0; i != 3; ++i) {
     os::unique_fd& stream = request.streams[static_cast<std::size_t>(i)];
-    if (stream)
-      ::dup2(stream.get(), i);
-    else if (i != 0 || !request.start.null_input)
-      ::close(i); // as in the host
-    stream.reset();
+    const bool stays = i == 0 && request.start.null_input;
+    if (!stays) os::set_standard_stream(i, std::move(stream)); // none: it is closed, as in the host
   }
-  const bool moved = ::fchdir(request.directory.get()) == 0;
+  const bool moved = os::enter_directory(request.directory.get());
   request.directory.reset();
-  ::umask(static_cast<mode_t>(request.start.umask));
+  os::set_umask(request.start.umask);
   hold_lifeline(std::move(request.lifeline));
   if (!moved) {
     std::fprintf(stderr, "coproc: a child process can't go to the host's working directory\n");
-    ::_exit(125);
+    std::_Exit(125);
   }
   const std::string& name = request.start.name;
   if (!request.start.has_call) run_call(std::move(request.channel), host, name, announce::no);

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace coproc::os {
+
+// What the calling process can tell of itself.
+
+int own_id() noexcept;
+int parent_id() noexcept;
+
+/// Its environment variables, "NAME=value". Not to be called while another thread changes them, setenv(3).
+std::vector<std::string> environment();
+/// @returns whether they are @p variables, in this order.
+bool is_environment(const std::vector<std::string>& variables) noexcept;
+
+/// Shows @p name in the process list; its first 15 bytes, PR_SET_NAME of prctl(2).
+void show_name(const std::string& name) noexcept;
+
+/// @returns whether it has one thread only (proc(5), /proc/self/task), but for those of a sanitizer.
+bool is_single_threaded() noexcept;
+
+/// @returns its umask, without changing it for a moment, as umask(2) would for all threads.
+unsigned current_umask() noexcept;
+void set_umask(unsigned mask) noexcept;
+
+/// @returns how much memory of it is resident now; 0 if that can't be told.
+std::size_t resident_bytes() noexcept;
+
+} // namespace coproc::os

@@ -1,0 +1,98 @@
+#include "os/self.hpp"
+
+#include "os/fd.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace coproc::os {
+
+namespace {
+
+/// The beginning of a file of /proc, as text. @returns its size; 0 if it can't be read.
+template <std::size_t Size>
+std::size_t read_beginning(const char* path, char (&text)[Size]) noexcept {
+  const unique_fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  const ssize_t got = file ? ::read(file.get(), text, Size - 1) : 0;
+  const std::size_t size = got > 0 ? static_cast<std::size_t>(got) : 0;
+  text[size] = '\0';
+  return size;
+}
+
+} // namespace
+
+int own_id() noexcept { return ::getpid(); }
+
+int parent_id() noexcept { return ::getppid(); }
+
+std::vector<std::string> environment() {
+  std::vector<std::string> result;
+  for (char** at = environ; at && *at; ++at) result.emplace_back(*at);
+  return result;
+}
+
+bool is_environment(const std::vector<std::string>& variables) noexcept {
+  std::size_t i = 0;
+  for (char** at = environ; at && *at; ++at, ++i)
+    if (i == variables.size() || variables[i] != *at) return false;
+  return i == variables.size();
+}
+
+void show_name(const std::string& name) noexcept { ::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0); }
+
+bool is_single_threaded() noexcept {
+  DIR* tasks = ::opendir("/proc/self/task");
+  if (!tasks) return true; // no /proc: nothing that could be known
+  int count = 0;
+  while (const dirent* entry = ::readdir(tasks))
+    if (entry->d_name[0] != '.') ++count;
+  ::closedir(tasks);
+#if defined(__SANITIZE_THREAD__)
+  return count <= 2; // ThreadSanitizer has one of its own
+#else
+  return count <= 1;
+#endif
+}
+
+namespace {
+
+/// A nameless file in memory shows the umask in its mode, at half the price of /proc/self/status.
+std::optional<unsigned> umask_of_new_file() noexcept {
+  unique_fd file(::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0777));
+  struct stat created;
+  if (!file || ::fstat(file.get(), &created) < 0) return std::nullopt;
+  return 0777u & ~static_cast<unsigned>(created.st_mode);
+}
+
+} // namespace
+
+unsigned current_umask() noexcept {
+  if (std::optional<unsigned> seen = umask_of_new_file()) return *seen;
+  constexpr unsigned usual = 022;
+  // "Name:\t...\nUmask:\t0022\n": the second line, always.
+  char text[128];
+  if (read_beginning("/proc/self/status", text) == 0) return usual;
+  const char* at = std::strstr(text, "\nUmask:\t");
+  return at ? static_cast<unsigned>(std::strtoul(at + 8, nullptr, 8)) : usual;
+}
+
+void set_umask(unsigned mask) noexcept { ::umask(static_cast<mode_t>(mask)); }
+
+std::size_t resident_bytes() noexcept {
+  char text[128];
+  if (read_beginning("/proc/self/statm", text) == 0) return 0;
+  // "total resident shared ...", in pages
+  char* end = text;
+  std::strtoull(text, &end, 10);
+  return static_cast<std::size_t>(std::strtoull(end, nullptr, 10)) *
+         static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+} // namespace coproc::os

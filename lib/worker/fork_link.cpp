@@ -1,0 +1,83 @@
+#include "worker/fork_link.hpp"
+
+#include "os/error.hpp"
+#include "os/open.hpp"
+#include "os/ready.hpp"
+#include "os/reaper.hpp"
+#include "os/self.hpp"
+#include "os/socket.hpp"
+#include "worker/bootstrap.hpp"
+
+namespace coproc::detail {
+
+void fork_link::open(const asio::any_io_executor& executor, binding how) {
+  require_init("the fork server");
+  os::packet_pair ends = os::make_packet_pair("fork server: cannot create a channel");
+  const std::string option = std::string(server_option) + std::to_string(ends.second.get());
+  // The server has 0, 1 and 2 open, so that what it is sent for a child gets none of these numbers. stderr is
+  // for its own last words.
+  os::unique_fd null = os::open_null(true, "fork server: cannot open /dev/null");
+  os::launch_plan plan;
+  plan.program = "fork server";
+  plan.candidates.push_back("/proc/self/exe");
+  plan.argv = {identity().program.c_str(), option.c_str(), nullptr};
+  plan.redirects = {{null.get(), 0}, {null.get(), 1}, {os::is_open(2) ? 2 : null.get(), 2}};
+  plan.inherited = {ends.second.get()};
+  plan.group = group_mode::own;
+  // It looks up its functions once, at its start, in place of each of its children: 0.1 ms a child.
+  std::vector<std::string> variables;
+  if (how == binding::at_start) {
+    variables = os::environment();
+    variables.emplace_back("LD_BIND_NOW=1");
+    for (const std::string& variable : variables) plan.envp.push_back(variable.c_str());
+    plan.envp.push_back(nullptr);
+  }
+  // What can fail for the loop fails before the server is there.
+  asio::posix::stream_descriptor descriptor(executor);
+  asio::error_code error;
+  descriptor.assign(ends.first.get(), error);
+  if (error) os::throw_errno(error.value(), "fork server: cannot watch it");
+  try {
+    server_ = os::launch(plan);
+  } catch (...) {
+    descriptor.release();
+    throw;
+  }
+  descriptor_.emplace(std::move(descriptor));
+  socket_ = std::move(ends.first);
+  told_.reset();
+  ++number_;
+}
+
+void fork_link::close() noexcept {
+  if (descriptor_) {
+    try {
+      if (descriptor_->is_open()) descriptor_->release();
+    } catch (...) {
+    }
+    descriptor_.reset();
+    watching_ = false;
+  }
+  if (socket_) os::shut_down(socket_.get());
+  socket_.reset();
+  if (server_.pid > 0) os::reap_later(std::exchange(server_, {}));
+}
+
+bool fork_link::has_hung_up() const noexcept { return os::has_hung_up(socket_.get()); }
+
+int fork_link::send(fork_kind kind, message& body, const std::vector<int>& descriptors) {
+  return send_message(socket_.get(), static_cast<std::uint32_t>(kind), body, descriptors, os::blocking::no);
+}
+
+incoming fork_link::receive() {
+  return receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::no);
+}
+
+void fork_link::unwatch() noexcept {
+  asio::error_code ignored;
+  if (watching_ && descriptor_) descriptor_->cancel(ignored);
+}
+
+bool fork_link::knows_environment() const { return told_ && os::is_environment(*told_); }
+
+} // namespace coproc::detail

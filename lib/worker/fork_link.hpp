@@ -1,0 +1,78 @@
+#pragma once
+
+#include "ipc/packet.hpp"
+#include "os/host_fd.hpp"
+#include "os/launch.hpp"
+#include "worker/protocol.hpp"
+
+#include <coproc/detail/message.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/error.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace coproc::detail {
+
+/// The process of a fork server and the socket to it; of one after the other. Not thread-safe.
+class fork_link {
+public:
+  /// When the server looks up the functions of libraries, ld.so(8).
+  enum class binding { at_start, lazy };
+
+  fork_link() = default;
+  fork_link(const fork_link&) = delete;
+  ~fork_link() { close(); }
+
+  /// Starts a server, while there is none. @throws std::system_error or bootstrap_error; there is none then.
+  void open(const asio::any_io_executor& executor, binding how);
+  /// Leaves it: it ends when its children have.
+  void close() noexcept;
+  bool is_open() const noexcept { return static_cast<bool>(socket_); }
+  /// Counts the servers.
+  std::uint64_t number() const noexcept { return number_; }
+
+  /// @returns whether the server has ended. Its last words may still wait to be received.
+  bool has_hung_up() const noexcept;
+
+  /// Sends @p body with more descriptors, as start_request has them. Never blocks. @returns as
+  /// send_message().
+  int send(fork_kind kind, message& body, const std::vector<int>& descriptors = {});
+
+  /// What the server has said next, which is overwritten by the next call. Never blocks: EAGAIN.
+  /// @throws wire::error if it does not speak the language of a fork server.
+  incoming receive();
+
+  /// Has @p handler called once, on the loop, when there is something to receive; unless somebody waits for
+  /// that already. The handler begins with watched(), if this is still the server that it was to watch.
+  template <class Handler>
+  void watch(Handler handler) {
+    if (watching_ || !descriptor_) return;
+    watching_ = true;
+    descriptor_->async_wait(asio::posix::stream_descriptor::wait_read, std::move(handler));
+  }
+  void watched() noexcept { watching_ = false; }
+  /// Has the handler called at once.
+  void unwatch() noexcept;
+
+  /// @returns whether the environment of this process is what the server was told last.
+  bool knows_environment() const;
+  void told_environment(std::vector<std::string> variables) { told_ = std::move(variables); }
+
+private:
+  os::launched server_;
+  os::host_fd socket_;
+  std::optional<asio::posix::stream_descriptor> descriptor_;
+  bool watching_ = false;
+  std::uint64_t number_ = 0;
+  std::optional<std::vector<std::string>> told_;
+  std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
+};
+
+} // namespace coproc::detail
