@@ -1,5 +1,7 @@
 // A program that runs targets of a library that it is linked with and, after that, of one that it loads: a
-// fork has loaded it, too; what is executed anew has not, and says so before anything runs.
+// fork has loaded it, too; what is executed anew has not, and says so before anything runs. One that it
+// finds in COPROC_TEST_LIBRARY it loads before init(): then so does every child. (An argument would not do: the
+// arguments of a child are others.)
 #include "library_of_targets.hpp"
 
 #include <coproc/bootstrap_error.hpp>
@@ -37,21 +39,30 @@ asio::awaitable<void> must_be_missing(factory* make, start_method method, std::s
   if (!refused) std::exit(3);
 }
 
-asio::awaitable<int> amain(std::vector<std::string> args) {
+// Null, and the reason on stderr, if it can't be loaded.
+factory* load(const char* path) {
+  void* library = ::dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  // The mangled name of the function that is declared in the header.
+  void* found = library ? ::dlsym(library, "_Z18process_in_libraryN6coproc12start_methodEi") : nullptr;
+  if (!found) std::cerr << ::dlerror() << '\n';
+  return reinterpret_cast<factory*>(found);
+}
+
+asio::awaitable<int> works_by_all_methods(factory* make) {
   for (start_method method : methods) {
-    const int result = co_await run_once(process_in_library, method);
+    const int result = co_await run_once(make, method);
     if (result != 42) co_return 1;
   }
+  co_return 0;
+}
+
+asio::awaitable<int> loads_while_it_runs(std::vector<std::string> args) {
+  const int linked = co_await works_by_all_methods(process_in_library);
+  if (linked != 0) co_return 1;
   const std::string path = args.at(1);
-  void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    std::cerr << ::dlerror() << '\n';
-    co_return 2;
-  }
-  // The mangled name of the function that is declared in the header.
-  auto* loaded =
-      reinterpret_cast<factory*>(::dlsym(library, "_Z18process_in_libraryN6coproc12start_methodEi"));
-  if (!loaded || loaded == &process_in_library) co_return 4;
+  factory* loaded = load(path.c_str());
+  if (!loaded) co_return 2;
+  if (loaded == &process_in_library) co_return 4;
   co_await must_be_missing(loaded, start_method::forkserver, path);
   co_await must_be_missing(loaded, start_method::spawn, path);
   const int result = co_await run_once(loaded, start_method::fork);
@@ -63,4 +74,10 @@ asio::awaitable<int> amain(std::vector<std::string> args) {
 
 } // namespace
 
-int main(int argc, char** argv) { return coproc::run_main(argc, argv, amain); }
+int main(int argc, char** argv) {
+  const char* path = std::getenv("COPROC_TEST_LIBRARY");
+  if (!path) return coproc::run_main(argc, argv, loads_while_it_runs);
+  static factory* const loaded = load(path);
+  if (!loaded || loaded == &process_in_library) return 4;
+  return coproc::run_main(argc, argv, [] { return works_by_all_methods(loaded); });
+}
