@@ -252,7 +252,8 @@ int bytes_and_ends(const std::string& bytes, coproc::connection<int> end) {
 
 CO_TEST_ONCE(arguments_of_any_size_come_with_their_descriptors) {
   // What fits into the request goes by the server, what does not by the child's own channel, or by a segment.
-  for (std::size_t size : {0, 1, 3'900, 4'000, 4'096, 5'000, 60'000, 70'000, 1'000'000}) {
+  constexpr std::size_t sizes[] = {0, 1, 3'900, 4'000, 4'096, 5'000, 60'000, 70'000, 1'000'000};
+  for (const std::size_t size : sizes) {
     auto ends = coproc::make_pipe<int>();
     process p{target<bytes_and_ends>, std::string(size, 'x'), std::move(ends.second)};
     co_await p.start();

@@ -54,6 +54,20 @@ constexpr void check_parameter() {
   wire::check<std::decay_t<Parameter>>();
 }
 
+/// Adds @p argument, converted to the parameter's type T where it has another.
+template <class T, class A>
+void encode_as(message& to, A&& argument) {
+  if constexpr (std::is_same_v<std::remove_cvref_t<A>, T>) {
+    wire::encode(to, static_cast<const T&>(argument)); // as it is: no copy of a large one
+  } else if constexpr (std::is_arithmetic_v<std::remove_cvref_t<A>> && std::is_arithmetic_v<T>) {
+    // A literal that fits is an int like any other here: no warning about it in the user's build.
+    wire::encode(to, static_cast<T>(argument));
+  } else {
+    const T converted = std::forward<A>(argument);
+    wire::encode(to, converted);
+  }
+}
+
 template <auto Fn, class Parameters = typename target_traits<Fn>::parameters>
 struct target_runner;
 
@@ -81,17 +95,6 @@ struct target_runner<Fn, std::tuple<P...>> {
       (encode_as<std::decay_t<P>>(call.encoded, std::forward<A>(arguments)), ...);
     }
     return call;
-  }
-
-private:
-  template <class T, class A>
-  static void encode_as(message& to, A&& argument) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<A>, T>) {
-      wire::encode(to, static_cast<const T&>(argument)); // as it is: no copy of a large one
-    } else {
-      const T converted = std::forward<A>(argument);
-      wire::encode(to, converted);
-    }
   }
 };
 

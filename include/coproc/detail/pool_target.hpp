@@ -62,16 +62,6 @@ private:
   template <class A, class T>
   static constexpr bool is_encodable_as =
       std::is_same_v<std::remove_cvref_t<A>, T> || std::is_convertible_v<A&&, T>;
-
-  template <class T, class A>
-  static void encode_as(message& to, A&& argument) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<A>, T>) {
-      wire::encode(to, static_cast<const T&>(argument));
-    } else {
-      const T converted = std::forward<A>(argument);
-      wire::encode(to, converted);
-    }
-  }
 };
 
 template <auto Fn>
