@@ -1,6 +1,5 @@
 #include "loop/context_service.hpp"
 
-#include "os/exit_watch.hpp"
 #include "os/reap.hpp"
 #include "os/reaper.hpp"
 
@@ -70,60 +69,42 @@ void context_service::shutdown() noexcept {
 
 namespace {
 
-/// Follows one dropped child until it is reaped. Its pending handlers own it, so the end of the context
-/// destroys it.
+/// Follows one dropped child, which has been killed, until it is reaped: by looking, since most have ended at
+/// the first or the second look. The pending handler owns it, so the end of the context destroys it.
 class reap_operation : public std::enable_shared_from_this<reap_operation> {
 public:
   reap_operation(const asio::any_io_executor& executor, os::launched child)
-      : child_(std::move(child)), watch_(executor), patience_(executor) {}
+      : child_(std::move(child)), timer_(executor) {}
   reap_operation(const reap_operation&) = delete;
   ~reap_operation() {
-    watch_.stop();
     if (child_.pid > 0) os::reap_later(std::move(child_));
   }
 
-  void start() {
-    if (look()) return;
-    patience_.expires_after(std::chrono::seconds(1));
-    patience_.async_wait([self = shared_from_this()](const asio::error_code& error) {
-      std::lock_guard lock(self->mutex_);
-      self->given_up_ = !error;
-      if (!error) self->watch_.cancel();
-    });
-    wait();
+  void look() {
+    if (os::try_reap(child_.pid, child_.pidfd.get())) {
+      child_.pid = -1;
+    } else if (clock::now() < give_up_at_) {
+      timer_.expires_after(delay_);
+      timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+        if (!error) self->look();
+      });
+      delay_ = std::min(delay_ * 2, clock::duration(std::chrono::milliseconds(50)));
+    }
   }
 
 private:
-  bool look() {
-    if (!os::try_reap(child_.pid, child_.pidfd.get())) return false;
-    child_.pid = -1;
-    return true;
-  }
+  using clock = std::chrono::steady_clock;
 
-  void wait() {
-    watch_.wait(child_.pidfd.get(), [self = shared_from_this()](bool aborted) {
-      std::lock_guard lock(self->mutex_);
-      if (aborted || self->given_up_) return;
-      if (self->look()) {
-        self->patience_.cancel();
-        return;
-      }
-      self->watch_.too_early(self->child_.pidfd.get());
-      self->wait();
-    });
-  }
-
-  std::mutex mutex_; // the two handlers may run on two threads
   os::launched child_;
-  os::exit_watch watch_;
-  asio::steady_timer patience_;
-  bool given_up_ = false;
+  asio::steady_timer timer_;
+  clock::duration delay_ = std::chrono::microseconds(200);
+  const clock::time_point give_up_at_ = clock::now() + std::chrono::seconds(1);
 };
 
 } // namespace
 
 void context_service::reap(const asio::any_io_executor& executor, os::launched child) {
-  std::make_shared<reap_operation>(executor, std::move(child))->start();
+  std::make_shared<reap_operation>(executor, std::move(child))->look();
 }
 
 asio::awaitable<void> pass_through_loop() { return asio::post(asio::use_awaitable); }
