@@ -11,60 +11,62 @@
 namespace coproc::detail {
 
 child_state::child_state(const asio::any_io_executor& executor, command program, bool leads_group,
-                         std::optional<duration> timeout, std::unique_ptr<started_process> process)
-    : command_(std::move(program)), leads_group_(leads_group), timeout_(timeout), started_(clock::now()),
-      process_(std::move(process)), executor_(executor) {
+                         std::optional<duration> timeout, std::unique_ptr<started_process> process,
+                         std::shared_ptr<child_mutex> mutex)
+    : mutex_(std::move(mutex)), command_(std::move(program)), leads_group_(leads_group), timeout_(timeout),
+      started_(clock::now()), process_(std::move(process)), executor_(executor) {
   bind(executor, "child");
 }
 
 child_state::~child_state() { abandon(); }
 
 void child_state::started() {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   pid_ = process_->pid();
   if (timeout_) {
     set_timer(deadline_timer_, after(started_, *timeout_), &child_state::on_timeout);
-    arm(lock);
+    arm();
   }
 }
 
 void child_state::check_use(const asio::any_io_executor& executor) {
   bind(executor, "child");
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
 }
 
 std::optional<os::exit_record> child_state::look() {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
-  return look_locked(lock);
+  try_reap();
+  return record_;
 }
 
 std::optional<os::exit_record> child_state::record() const {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   return record_;
 }
 
 duration child_state::elapsed() const {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   return ended_ - started_;
 }
 
 std::optional<duration> child_state::timed_out() const {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   if (!timed_out_) return std::nullopt;
   return timeout_;
 }
 
 bool child_state::add_observer(std::shared_ptr<exit_observer> observer) {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   observers_.push_back(std::move(observer));
-  arm(lock);
+  arm();
   return !record_;
 }
 
 void child_state::remove_observer(const exit_observer& observer) {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   std::erase_if(observers_, [&](const auto& other) { return other.get() == &observer; });
   // Nobody waits any more: the wait must not keep the loop running.
   bool needed = !observers_.empty() || stage_ == stage::stopping || deadline_timer_;
@@ -75,7 +77,7 @@ void child_state::remove_observer(const exit_observer& observer) {
 }
 
 /// Sees to it that on_wake() is called when it may have ended.
-void child_state::arm(lock_type&) {
+void child_state::arm() {
   if (armed_ || !executor_ || record_) return;
   armed_ = true;
   process_->wait([self = shared_from_this()](bool aborted) {
@@ -84,33 +86,29 @@ void child_state::arm(lock_type&) {
 }
 
 void child_state::on_wake() {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   if (!armed_ || stage_ == stage::detached) return;
   armed_ = false;
-  if (look_locked(lock)) return;
+  try_reap();
+  if (record_) return;
   process_->too_early();
-  arm(lock);
+  arm();
 }
 
-/// May unlock: what it calls then must be the caller's last act.
-std::optional<os::exit_record> child_state::look_locked(lock_type& lock) {
-  if (record_ || pid_ <= 0 || stage_ == stage::detached) return record_;
+void child_state::try_reap() {
+  if (record_ || pid_ <= 0) return;
   if (stage_ == stage::stopping && leads_group_ && process_->look() == os::presence::ended) {
     // Last chance for a group signal: as long as the leader is not reaped its id can't be anybody else's.
     // What is left of a group that is being stopped does not outlive its leader.
     signal_all(SIGKILL);
   }
-  std::optional<os::exit_record> record = process_->try_reap();
-  if (!record) return std::nullopt;
-  record_ = record;
+  record_ = process_->try_reap();
+  if (!record_) return;
   ended_ = clock::now();
   stage_ = stage::ended;
   let_go_of_loop();
   process_->ended();
-  auto observers = observers_;
-  lock.unlock();
-  for (const auto& observer : observers) observer->on_exit();
-  return record;
+  for (const auto& observer : std::vector(observers_)) observer->on_exit();
 }
 
 void child_state::let_go_of_loop() {
@@ -121,7 +119,7 @@ void child_state::let_go_of_loop() {
 }
 
 int child_state::send_signal(int number) {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
   if (record_ || pid_ <= 0) return number < 0 || number >= NSIG ? EINVAL : 0;
   int error = process_->signal(number);
@@ -136,7 +134,7 @@ void child_state::signal_all(int number) {
 
 void child_state::begin_stop(const stop_policy& policy) {
   if (policy.grace() <= duration::zero()) return kill_now();
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   if (record_ || stage_ == stage::detached) return;
   const clock::time_point kill_at = after(clock::now(), policy.grace());
   if (stage_ != stage::stopping) {
@@ -145,19 +143,19 @@ void child_state::begin_stop(const stop_policy& policy) {
     // A stopped process takes no signal but these two, signal(7).
     if (policy.signal() != SIGKILL) signal_all(SIGCONT);
   }
-  expect_end(lock, kill_at);
+  expect_end(kill_at);
 }
 
 void child_state::kill_now() {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   if (record_ || stage_ == stage::detached) return;
   stage_ = stage::stopping;
   signal_all(SIGKILL);
-  expect_end(lock, clock::time_point::max());
+  expect_end(clock::time_point::max());
 }
 
-void child_state::expect_end(lock_type& lock, clock::time_point kill_at) {
-  arm(lock);
+void child_state::expect_end(clock::time_point kill_at) {
+  arm();
   if (!executor_ || kill_at >= kill_at_) return;
   kill_at_ = kill_at;
   set_timer(grace_timer_, kill_at, &child_state::on_grace_over);
@@ -172,35 +170,28 @@ void child_state::set_timer(std::optional<asio::steady_timer>& timer, clock::tim
 }
 
 void child_state::on_grace_over() {
-  lock_type lock(mutex_);
+  child_lock lock(*mutex_);
   if (stage_ == stage::stopping && !record_) signal_all(SIGKILL);
 }
 
 void child_state::on_timeout() {
-  std::vector<std::shared_ptr<exit_observer>> observers;
-  {
-    lock_type lock(mutex_);
-    deadline_timer_.reset();
-    if (stage_ == stage::detached) return;
-    if (look_locked(lock) || !lock.owns_lock()) return;
-    timed_out_ = true;
-    observers = observers_;
-  }
+  child_lock lock(*mutex_);
+  deadline_timer_.reset();
+  if (stage_ == stage::detached) return;
+  try_reap();
+  if (record_) return;
+  timed_out_ = true;
   begin_stop(access::spec(command_).stop);
-  for (const auto& observer : observers) observer->on_deadline();
+  for (const auto& observer : std::vector(observers_)) observer->on_deadline();
 }
 
 void child_state::detach() {
-  std::vector<std::shared_ptr<exit_observer>> observers;
-  {
-    lock_type lock(mutex_);
-    if (stage_ == stage::detached) return;
-    stage_ = stage::detached;
-    let_go_of_loop();
-    observers = std::exchange(observers_, {});
-    if (!record_) process_->give_up(nullptr, {});
-  }
-  for (const auto& observer : observers) observer->on_abandoned();
+  child_lock lock(*mutex_);
+  if (stage_ == stage::detached) return;
+  stage_ = stage::detached;
+  let_go_of_loop();
+  if (!record_) process_->give_up(nullptr, {});
+  for (const auto& observer : std::exchange(observers_, {})) observer->on_abandoned();
   close_streams();
 }
 
@@ -212,24 +203,20 @@ void child_state::close_streams() noexcept {
 }
 
 void child_state::abandon() noexcept {
-  std::vector<std::shared_ptr<exit_observer>> observers;
-  {
-    lock_type lock(mutex_);
-    observers = std::exchange(observers_, {});
-    bool runs = stage_ != stage::detached && !record_ && pid_ > 0;
-    if (runs) signal_all(SIGKILL);
-    if (stage_ != stage::ended) stage_ = stage::detached;
-    let_go_of_loop();
-    if (runs) process_->give_up(service(), executor_);
-  }
-  for (const auto& observer : observers) observer->on_abandoned();
+  child_lock lock(*mutex_);
+  bool runs = stage_ != stage::detached && !record_ && pid_ > 0;
+  if (runs) signal_all(SIGKILL);
+  if (stage_ != stage::ended) stage_ = stage::detached;
+  let_go_of_loop();
+  if (runs) process_->give_up(service(), executor_);
+  for (const auto& observer : std::exchange(observers_, {})) observer->on_abandoned();
   close_streams();
 }
 
 void child_state::shutdown() noexcept {
   std::vector<std::shared_ptr<exit_observer>> observers;
   {
-    lock_type lock(mutex_);
+    child_lock lock(*mutex_);
     let_go_of_loop();
     executor_ = {};
     observers.swap(observers_);

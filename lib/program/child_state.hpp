@@ -22,13 +22,19 @@
 
 namespace coproc::detail {
 
-/// Is told of the end of a child, on any thread of the loop, while no lock is held.
+/// One for a child, or for all stages of a pipeline, and for everybody who waits for them. The loop may be
+/// run by several threads, and the handlers of timers, streams and pidfds run on any of them. Recursive,
+/// since who is told of an end acts on the children that it waits for.
+using child_mutex = std::recursive_mutex;
+using child_lock = std::lock_guard<child_mutex>;
+
+/// Is told of the end of a child, on any thread of the loop, under the child's lock.
 class exit_observer {
 public:
   virtual void on_exit() = 0;
   /// The timeout of the command is over, and its stop sequence has begun.
   virtual void on_deadline() {}
-  /// The handle is gone, and with it every chance to learn of the end.
+  /// The handle is gone, and with it every chance to learn of the end. It is an observer no longer.
   virtual void on_abandoned() = 0;
 
 protected:
@@ -36,22 +42,22 @@ protected:
 };
 
 /// A process from its start until it is reaped: who waits for it, how it is being stopped, and its streams.
-/// Shared by the handle and by the operations on it.
-///
-/// The loop may be run by several threads, and the handlers of timers and pidfd run on any of them: the mutex
-/// guards all that they touch.
+/// Shared by the handle and by the operations on it. Every member function locks mutex().
 class child_state final : public context_object, public std::enable_shared_from_this<child_state> {
 public:
   using clock = std::chrono::steady_clock;
 
   /// @param process not yet started, so that all that can fail comes before the start.
+  /// @param mutex shared by the stages of a pipeline.
   child_state(const asio::any_io_executor& executor, command program, bool leads_group,
-              std::optional<duration> timeout, std::unique_ptr<started_process> process);
+              std::optional<duration> timeout, std::unique_ptr<started_process> process,
+              std::shared_ptr<child_mutex> mutex = std::make_shared<child_mutex>());
   ~child_state();
 
   /// The process has been started. The timeout counts from now.
   void started();
 
+  child_mutex& mutex() const noexcept { return *mutex_; }
   int pid() const noexcept { return pid_; }
   const command& program() const noexcept { return command_; }
   input_stream in;   // empty unless a pipe
@@ -92,22 +98,21 @@ public:
   breather breathing;
 
 private:
-  using lock_type = std::unique_lock<std::mutex>;
   enum class stage { running, stopping, ended, detached };
 
   void shutdown() noexcept override;
-  void arm(lock_type& lock);
+  void arm();
   void on_wake();
-  std::optional<os::exit_record> look_locked(lock_type& lock);
+  void try_reap();
   void signal_all(int number);
-  void expect_end(lock_type& lock, clock::time_point kill_at);
+  void expect_end(clock::time_point kill_at);
   void set_timer(std::optional<asio::steady_timer>& timer, clock::time_point at, void (child_state::*then)());
   void on_grace_over();
   void on_timeout();
   void let_go_of_loop();
   void close_streams() noexcept;
 
-  mutable std::mutex mutex_;
+  const std::shared_ptr<child_mutex> mutex_;
   const command command_;
   const bool leads_group_;
   const std::optional<duration> timeout_;

@@ -50,49 +50,41 @@ void exchange::add_drain(const output_stream& stream, std::size_t stage, bool is
   added.ended = state->at_end || !state->is_open();
 }
 
+/// One step of it, in whatever handler. An exception would come out of the event loop: it belongs to who
+/// waits.
+template <class Function>
+void exchange::go_on(Function step) {
+  child_lock lock(children_.front()->mutex());
+  try {
+    if (phase_ != phase::finished) step();
+  } catch (...) {
+    if (phase_ != phase::finished) fail(std::current_exception());
+  }
+}
+
 void exchange::start(suspension<exchange_result> waiter) {
-  {
-    lock_type lock(mutex_);
-    waiter_.emplace(std::move(waiter));
+  waiter_.emplace(std::move(waiter));
+  go_on([this] {
     waiter_->on_cancellation(shared_from_this(),
                              [](exchange& self, asio::cancellation_type_t type) { self.cancel(type); });
-  }
-  // Not under the lock: an observer may be called before this returns.
-  for (const auto& child : children_) child->add_observer(shared_from_this());
-  lock_type lock(mutex_);
-  guarded(lock, [&] { begin(lock); });
-}
-
-void exchange::begin(lock_type& lock) {
-  if (input_) write();
-  for (drain& from : drains_)
-    if (waiter_ && !from.ended) read(from, lock);
-  check_ended(lock);
-}
-
-/// An exception in a handler would come out of the event loop: it belongs to who waits.
-template <class Function>
-void exchange::guarded(lock_type& lock, Function function) {
-  try {
-    if (waiter_) function();
-  } catch (...) {
-    if (!lock.owns_lock()) lock.lock();
-    if (waiter_) fail(lock, std::current_exception());
-  }
+    for (const auto& child : children_) child->add_observer(shared_from_this());
+    if (input_) write();
+    for (drain& from : drains_)
+      if (!from.ended) read(from);
+    check_ended();
+  });
 }
 
 void exchange::cancel(asio::cancellation_type_t type) {
-  lock_type lock(mutex_);
-  if (!waiter_ || type == asio::cancellation_type::none) return;
-  if (policy_ == on_cancel::leave) return fail(lock, aborted());
-  if ((type & asio::cancellation_type::terminal) == asio::cancellation_type::none) return;
-  const bool again = std::exchange(stopping_, true);
-  if (all_exited_) return fail(lock, aborted()); // what is left is a stream that a grandchild holds open
-  if (again) {
-    for (const auto& child : children_) child->kill_now();
-  } else {
-    stop_all();
-  }
+  const bool terminal = (type & asio::cancellation_type::terminal) != asio::cancellation_type::none ||
+                        policy_ == on_cancel::leave;
+  if (type == asio::cancellation_type::none || !terminal) return;
+  go_on([this] {
+    // Either the children are not to be stopped, or what is left is a stream that a grandchild holds open.
+    if (policy_ == on_cancel::leave || phase_ == phase::draining) return fail(aborted());
+    if (std::exchange(phase_, phase::stopping) == phase::following) return stop_all();
+    for (const auto& child : children_) child->kill_now(); // again
+  });
 }
 
 void exchange::stop_all() {
@@ -100,21 +92,19 @@ void exchange::stop_all() {
 }
 
 void exchange::on_exit() {
-  lock_type lock(mutex_);
-  guarded(lock, [&] { check_ended(lock); });
+  go_on([this] { check_ended(); });
 }
 
+/// The stages of a pipeline stand and fall together.
 void exchange::on_deadline() {
-  // The stages of a pipeline stand and fall together.
-  stop_all();
+  go_on([this] { stop_all(); });
 }
 
 void exchange::on_abandoned() {
-  lock_type lock(mutex_);
-  if (waiter_) fail(lock, aborted());
+  go_on([this] { fail(aborted()); });
 }
 
-void exchange::read(drain& from, lock_type& lock) {
+void exchange::read(drain& from) {
   // So many at most before others get their turn.
   for (int reads = 0; reads != 8; ++reads) {
     if (!from.stream->is_open()) {
@@ -127,10 +117,7 @@ void exchange::read(drain& from, lock_type& lock) {
     std::size_t most = over_limit_ ? std::max(room, os::default_capacity) : room < chunk ? room + 1 : chunk;
     os::transfer result = from.stream->fill(most);
     if (result.error == EAGAIN) break;
-    if (result.error != 0) {
-      auto error = std::system_error(os::errno_code(result.error), "read " + from.stream->what());
-      return fail(lock, std::make_exception_ptr(error));
-    }
+    if (result.error != 0) os::throw_errno(result.error, "read " + from.stream->what());
     if (from.stream->buffer.size() > from.most) drop_excess(from);
     if (from.stream->at_end) {
       from.ended = true;
@@ -142,14 +129,11 @@ void exchange::read(drain& from, lock_type& lock) {
 
 void exchange::wait_readable(drain& from) {
   from.stream->async_wait(stream_end::wait_type::wait_read,
-                          [self = shared_from_this(), &from](const asio::error_code& error) {
-                            lock_type lock(self->mutex_);
-                            // An error: who cancelled has let go; or the stream was closed, which read()
-                            // sees.
-                            if (error && from.stream->is_open()) return;
-                            self->guarded(lock, [&] {
-                              self->read(from, lock);
-                              self->check_ended(lock);
+                          [self = shared_from_this(), &from](const asio::error_code&) {
+                            // Aborted: this has ended; or the stream was closed, which read() sees.
+                            self->go_on([&] {
+                              self->read(from);
+                              self->check_ended();
                             });
                           });
 }
@@ -164,14 +148,9 @@ void exchange::drop_excess(drain& from) {
 
 void exchange::write() {
   if (input_->is_open() && input_->feed() == input_state::feed_result::would_block) {
-    input_->async_wait(stream_end::wait_type::wait_write,
-                       [self = shared_from_this()](const asio::error_code& error) {
-                         lock_type lock(self->mutex_);
-                         if (error && self->input_ && self->input_->is_open()) return;
-                         self->guarded(lock, [&] {
-                           if (self->input_) self->write();
-                         });
-                       });
+    input_->async_wait(
+        stream_end::wait_type::wait_write,
+        [self = shared_from_this()](const asio::error_code&) { self->go_on([&] { self->write(); }); });
     return;
   }
   input_turn_.reset();
@@ -179,32 +158,33 @@ void exchange::write() {
   input_ = nullptr;
 }
 
-void exchange::check_ended(lock_type& lock) {
-  if (!waiter_) return;
-  if (!all_exited_) {
-    all_exited_ =
+void exchange::check_ended() {
+  if (phase_ != phase::draining) {
+    bool ended =
         std::all_of(children_.begin(), children_.end(), [](const auto& child) { return child->record(); });
-    if (!all_exited_) return;
+    if (!ended) return;
+    if (phase_ == phase::stopping) return fail(aborted());
   }
-  // A cancelled run has nobody to give output to.
-  if (stopping_) return fail(lock, aborted());
   if (std::all_of(drains_.begin(), drains_.end(), [](const drain& from) { return from.ended; }))
-    return finish(lock);
-  if (drain_grace_) return;
+    return finish();
+  if (phase_ == phase::following) begin_draining();
+}
+
+void exchange::begin_draining() {
+  phase_ = phase::draining;
   duration longest{};
   for (const auto& child : children_) longest = std::max(longest, access::spec(child->program()).drain_grace);
   drain_grace_.emplace(waiter_->executor(), after(std::chrono::steady_clock::now(), longest));
   drain_grace_->async_wait([self = shared_from_this()](const asio::error_code& error) {
-    if (!error) self->on_drain_grace_over();
+    if (error) return;
+    self->go_on([&] {
+      self->read_what_is_there();
+      self->finish();
+    });
   });
 }
 
-void exchange::on_drain_grace_over() {
-  lock_type lock(mutex_);
-  guarded(lock, [&] { read_what_is_there(lock); });
-}
-
-void exchange::read_what_is_there(lock_type& lock) {
+void exchange::read_what_is_there() {
   for (drain& from : drains_) {
     if (from.ended || !from.stream->is_open()) continue;
     // What is in the pipe at this moment, and not what a chatty grandchild keeps adding.
@@ -215,28 +195,18 @@ void exchange::read_what_is_there(lock_type& lock) {
       if (from.stream->buffer.size() > from.most) drop_excess(from);
     }
   }
-  finish(lock);
 }
 
-void exchange::finish(lock_type& lock) {
+void exchange::finish() {
   exchange_result result = collect();
-  let_go();
-  suspension<exchange_result> waiter = std::move(*waiter_);
-  waiter_.reset();
-  lock.unlock();
-  waiter.complete(std::move(result));
+  end().complete(std::move(result));
 }
 
-void exchange::fail(lock_type& lock, std::exception_ptr error) {
-  let_go();
-  suspension<exchange_result> waiter = std::move(*waiter_);
-  waiter_.reset();
-  lock.unlock();
-  waiter.fail(std::move(error));
-}
+void exchange::fail(std::exception_ptr error) { end().fail(std::move(error)); }
 
 /// The streams are free for other readers again; the bytes stay in their buffers.
-void exchange::let_go() {
+suspension<exchange_result> exchange::end() {
+  phase_ = phase::finished;
   for (drain& from : drains_) {
     from.stream->cancel();
     from.turn.reset();
@@ -247,6 +217,9 @@ void exchange::let_go() {
   }
   drain_grace_.reset();
   for (const auto& child : children_) child->remove_observer(*this);
+  suspension<exchange_result> waiter = std::move(*waiter_);
+  waiter_.reset();
+  return waiter;
 }
 
 exchange_result exchange::collect() {

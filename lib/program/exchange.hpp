@@ -8,7 +8,6 @@
 #include <asio/steady_timer.hpp>
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,14 +26,13 @@ struct exchange_result {
 
 /// Follows one program, or all stages of a pipeline, to the end: feeds the first one's stdin, drains stdout
 /// of the last and stderr of all, and waits. One operation on the loop, without a coroutine of its own, so
-/// that a cancellation can be answered by a stop that takes its time.
-///
-/// The handlers may run on several threads: the mutex guards all.
+/// that a cancellation can be answered by a stop that takes its time. The children's mutex guards it.
 class exchange final : public exit_observer, public std::enable_shared_from_this<exchange> {
 public:
   /// What a cancellation does: end the operation (communicate), or stop the children first (run).
   enum class on_cancel { leave, stop };
 
+  /// @param children share one mutex.
   /// @throws std::logic_error if somebody is reading or writing one of the streams.
   exchange(std::vector<std::shared_ptr<child_state>> children, on_cancel policy);
 
@@ -43,7 +41,12 @@ public:
   void cancel(asio::cancellation_type_t type);
 
 private:
-  using lock_type = std::unique_lock<std::mutex>;
+  enum class phase {
+    following, // the children run
+    stopping,  // the same, but who waits has cancelled: their output is nobody's
+    draining,  // all have ended; a stream, which a grandchild may hold open, has not, and gets so much time
+    finished   // who waited has been told
+  };
 
   struct drain {
     std::shared_ptr<output_state> stream; // outlives the turn
@@ -59,33 +62,30 @@ private:
   void on_abandoned() override;
 
   void add_drain(const output_stream& stream, std::size_t stage, bool is_error);
-  void begin(lock_type& lock);
   template <class Function>
-  void guarded(lock_type& lock, Function function);
-  void read(drain& from, lock_type& lock);
+  void go_on(Function step);
+  void read(drain& from);
   void wait_readable(drain& from);
   void drop_excess(drain& from);
   void stop_all();
   void write();
-  void check_ended(lock_type& lock);
-  void on_drain_grace_over();
-  void read_what_is_there(lock_type& lock);
-  void finish(lock_type& lock);
-  void fail(lock_type& lock, std::exception_ptr error);
-  void let_go();
+  void check_ended();
+  void begin_draining();
+  void read_what_is_there();
+  void finish();
+  void fail(std::exception_ptr error);
+  suspension<exchange_result> end();
   exchange_result collect();
 
-  std::mutex mutex_;
   const std::vector<std::shared_ptr<child_state>> children_;
   const on_cancel policy_;
-  std::optional<suspension<exchange_result>> waiter_; // empty: finished
-  std::shared_ptr<input_state> input_;
+  phase phase_ = phase::following;
+  std::optional<suspension<exchange_result>> waiter_; // from start() until finished
+  std::shared_ptr<input_state> input_;                // null once it is closed
   std::optional<stream_end::turn> input_turn_;
   std::vector<drain> drains_;
   std::optional<asio::steady_timer> drain_grace_;
   std::optional<std::size_t> over_limit_; // the limit that was exceeded
-  bool all_exited_ = false;
-  bool stopping_ = false; // cancelled, and waiting for the children to end
 };
 
 } // namespace coproc::detail

@@ -50,11 +50,13 @@ completed conclude(exchange_result result, const Program& program, bool check) {
 std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor& executor,
                                                     const pipeline& stages, const start_defaults& defaults) {
   std::vector<std::shared_ptr<child_state>> children;
+  auto mutex = std::make_shared<child_mutex>();
   os::unique_fd from_previous;
   const std::size_t count = stages.stages().size();
   for (std::size_t i = 0; i != count; ++i) {
     command stage = access::stage_of(stages, i);
     start_defaults here = defaults;
+    here.mutex = mutex;
     os::pipe_ends to_next;
     if (i + 1 != count) {
       std::string blame =

@@ -168,8 +168,9 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
   // All that can fail for want of memory or descriptors comes before the process is there.
   std::unique_ptr<own_process> process = make_process(executor, plan);
   own_process& started = *process;
+  auto mutex = defaults.mutex ? defaults.mutex : std::make_shared<child_mutex>();
   auto state = std::make_shared<child_state>(executor, std::move(program), plan.group != group_mode::inherit,
-                                             timeout, std::move(process));
+                                             timeout, std::move(process), std::move(mutex));
   ends.hand_over(*state, executor, in);
   started.adopt(os::launch(plan));
   state->started();

@@ -20,6 +20,8 @@ struct start_defaults {
   int pipe_out = -1;
   /// The longest that it may run, besides the command's own timeout.
   std::optional<duration> timeout;
+  /// That of the other stages of a pipeline.
+  std::shared_ptr<child_mutex> mutex = nullptr;
 };
 
 /// Starts a program. The bytes of stdio::bytes() are pending in its input stream: whoever starts it feeds

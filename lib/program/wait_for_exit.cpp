@@ -6,7 +6,6 @@
 #include <asio/this_coro.hpp>
 
 #include <chrono>
-#include <mutex>
 #include <utility>
 
 namespace coproc::detail {
@@ -15,56 +14,43 @@ namespace {
 
 using maybe_status = std::optional<exit_status>;
 
-/// One coroutine that waits for the end of a child, or for so long.
+/// One coroutine that waits for the end of a child, or for so long. The child's mutex guards it.
 class exit_waiter final : public exit_observer, public std::enable_shared_from_this<exit_waiter> {
 public:
   exit_waiter(std::shared_ptr<child_state> child, suspension<maybe_status> waiter)
       : child_(std::move(child)), waiter_(std::move(waiter)) {}
 
   void start(std::optional<duration> limit) {
+    child_lock lock(child_->mutex());
     waiter_->on_cancellation(shared_from_this(), [](exit_waiter& self, asio::cancellation_type_t type) {
-      if (type != asio::cancellation_type::none) self.give_up(aborted());
+      if (type != asio::cancellation_type::none) self.complete(aborted(), std::nullopt);
     });
     if (!child_->add_observer(shared_from_this())) return on_exit();
-    // After the observer: otherwise the timer could remove it before it is there.
-    std::lock_guard lock(mutex_);
-    if (!limit || !waiter_) return;
+    if (!limit) return;
     timer_.emplace(waiter_->executor(), after(std::chrono::steady_clock::now(), *limit));
     timer_->async_wait([self = shared_from_this()](const asio::error_code& error) {
-      if (!error) self->give_up(nullptr);
+      if (!error) self->complete(nullptr, std::nullopt);
     });
   }
 
 private:
-  void on_exit() override {
-    auto waiter = finish();
-    if (!waiter) return;
-    child_->remove_observer(*this);
-    waiter->complete(child_->record()->status);
-  }
+  void on_exit() override { complete(nullptr, child_->record()->status); }
+  void on_abandoned() override { complete(aborted(), std::nullopt); }
 
-  void on_abandoned() override {
-    if (auto waiter = finish()) waiter->fail(aborted());
-  }
-
-  void give_up(std::exception_ptr error) {
-    auto waiter = finish();
-    if (!waiter) return;
+  /// For what comes first: the end, the limit, a cancellation, the loss of the handle.
+  void complete(std::exception_ptr error, maybe_status status) {
+    child_lock lock(child_->mutex());
+    if (!waiter_) return;
+    timer_.reset();
     child_->remove_observer(*this);
+    suspension<maybe_status> waiter = std::move(*waiter_);
+    waiter_.reset();
     if (error)
-      waiter->fail(std::move(error));
+      waiter.fail(std::move(error));
     else
-      waiter->complete(std::nullopt);
+      waiter.complete(std::move(status));
   }
 
-  /// Whoever comes first gets the waiter. The timer may fire on another thread than the end is seen on.
-  std::optional<suspension<maybe_status>> finish() {
-    std::lock_guard lock(mutex_);
-    if (timer_) timer_->cancel();
-    return std::exchange(waiter_, std::nullopt);
-  }
-
-  std::mutex mutex_;
   const std::shared_ptr<child_state> child_;
   std::optional<suspension<maybe_status>> waiter_;
   std::optional<asio::steady_timer> timer_;
