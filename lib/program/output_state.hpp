@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace coproc::detail {
 
@@ -55,6 +56,29 @@ public:
   /// Bytes leave the buffer by other ways than take_line().
   void forget_scan() noexcept { scanned_ = 0; }
 
+  /// Keeps the state, as a shared_ptr does, for the strand that uses the stream: counting without atomic
+  /// operations, of which a shared_ptr's copy and its end would cost as much as all else about a short line.
+  class pin {
+  public:
+    explicit pin(output_state& state) noexcept : state_(&state) { ++state.pins_; }
+    pin(pin&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    pin(const pin&) = delete;
+    ~pin() {
+      if (state_ && --state_->pins_ == 0) auto last = std::move(state_->kept_);
+    }
+    output_state* operator->() const noexcept { return state_; }
+    std::shared_ptr<output_state> share() const { return state_->shared_from_this(); }
+
+  private:
+    output_state* state_;
+  };
+
+  /// The handle goes: closes it. Pins may keep it.
+  static void drop(std::shared_ptr<output_state> state) noexcept {
+    state->close();
+    if (state->pins_ != 0) state->kept_ = std::move(state);
+  }
+
 private:
   std::optional<std::string_view> take_unusual_line(bool whole);
   [[noreturn]] void refuse_line() const;
@@ -64,6 +88,8 @@ private:
   std::size_t scanned_ = 0;  // bytes at the front of the buffer without a '\n'
   std::size_t in_a_row_ = 0; // bytes since the pipe was last found empty
   bool enlarged_ = false;
+  std::size_t pins_ = 0;
+  std::shared_ptr<output_state> kept_; // itself, for the pins that outlive the handle
 };
 
 } // namespace coproc::detail

@@ -84,14 +84,14 @@ asio::awaitable<std::optional<std::string>> read_line_slowly(std::shared_ptr<out
   }
 }
 
-asio::awaitable<std::optional<std::string>> read_line(std::shared_ptr<output_state> state) {
+asio::awaitable<std::optional<std::string>> read_line(output_state::pin state) {
   // Most lines are there already: a small coroutine, which does not look at the executor.
   if (!state->breathing.due()) {
     state->require_idle("read");
     // The string is made where the result belongs.
     if (auto line = state->take_line()) co_return *line;
   }
-  co_return co_await read_line_slowly(std::move(state));
+  co_return co_await read_line_slowly(state.share());
 }
 
 /// Without try_read_line's memory of what it has looked at: a cancelled one starts again.
@@ -218,20 +218,22 @@ void async_read_some(const std::shared_ptr<output_state>& state, asio::mutable_b
 
 output_stream& output_stream::operator=(output_stream&& other) noexcept {
   if (this != &other) {
-    close();
+    if (state_) detail::output_state::drop(std::move(state_));
     state_ = std::move(other.state_);
   }
   return *this;
 }
 
-output_stream::~output_stream() { close(); }
+output_stream::~output_stream() {
+  if (state_) detail::output_state::drop(std::move(state_));
+}
 
 asio::awaitable<std::size_t> output_stream::read_some(asio::mutable_buffer buffer) {
   return detail::read_some(detail::require(state_), buffer);
 }
 
 asio::awaitable<std::optional<std::string>> output_stream::read_line() {
-  return detail::read_line(detail::require(state_));
+  return detail::read_line(detail::output_state::pin(*detail::require(state_)));
 }
 
 asio::awaitable<std::optional<std::string>> output_stream::read_until(std::string delimiter) {
