@@ -2,6 +2,8 @@
 // memory which is about to be overwritten costs more than the read itself.
 #include "program/byte_buffer.hpp"
 
+#include "os/self.hpp"
+
 #include <algorithm>
 #include <utility>
 #include <version>
@@ -13,9 +15,9 @@ namespace {
 constexpr std::size_t mebibyte = std::size_t(1) << 20;
 
 /// Copies cost more than address space: where malloc maps memory page by page, what is not touched costs
-/// nothing. So large buffers grow by four; huge ones by two again, lest the kernel refuse to overcommit.
+/// nothing. So large buffers grow by eight; huge ones by two again, lest the kernel refuse to overcommit.
 std::size_t grown(std::size_t capacity) {
-  return capacity >= mebibyte && capacity <= 64 * mebibyte ? capacity * 4 : capacity * 2;
+  return capacity >= mebibyte && capacity < 64 * mebibyte ? capacity * 8 : capacity * 2;
 }
 
 std::string uninitialized(std::size_t size) {
@@ -40,6 +42,7 @@ void byte_buffer::compact() noexcept {
 void byte_buffer::append(const char* bytes, std::size_t count) {
   if (room() < count) {
     std::string larger = uninitialized(std::max(size() + count, grown(storage_.size())));
+    if (larger.size() >= 8 * mebibyte) os::expect_to_fill(larger.data(), larger.size());
     std::memcpy(larger.data(), data(), size());
     storage_ = std::move(larger);
     end_ = size();
