@@ -134,6 +134,19 @@ CO_TEST(limit_that_cannot_be_set_is_named) {
   CHECK_CONTAINS(std::string(e.what()), "limit files");
 }
 
+CO_TEST(stream_that_cannot_be_redirected_is_named) {
+  co_await coproc::run(helper("exit=0")); // the loop has its descriptors now
+  std::vector<open_descriptor> all;
+  while (all.empty() || all.back().get() < 40) all.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  // The child has all of these and room for one more; to swap two streams it needs two.
+  auto c = helper("exit=0").in(stdio::inherit()).out(stdio::fd(2)).err(stdio::fd(1));
+  c.inherit_fd(all.back().get());
+  lowered_limit files(RLIMIT_NOFILE, static_cast<rlim_t>(all.back().get()) + 2);
+  auto e = co_await failure_of(std::move(c));
+  BOOST_TEST((e.code() == std::errc::too_many_files_open), e.what());
+  CHECK_CONTAINS(std::string(e.what()), "cannot redirect stderr");
+}
+
 CO_TEST(after_a_failure_the_next_start_works) {
   co_await failure_of(command("/no/such/program"));
   auto result = co_await coproc::run(helper("out=fine"));

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -190,7 +191,7 @@ std::string describe(const launch_plan& plan, const child_plan& outcome) {
   case setup_step::limit:
     return what + ": cannot limit " + limit_name(plan.limits[outcome.failed_index].resource);
   case setup_step::redirect:
-    return what + ": cannot redirect " + stream_names[plan.redirects[outcome.failed_index].target];
+    return what + ": cannot redirect " + stream_names[outcome.moves[outcome.failed_index].target];
   case setup_step::inherit:
     return what + ": cannot inherit descriptor " + std::to_string(plan.inherited[outcome.failed_index]);
   case setup_step::close:
@@ -227,8 +228,12 @@ launched launch(const launch_plan& plan) {
   std::vector<child_plan::move> moves;
   moves.reserve(plan.redirects.size());
   for (const redirect& stream : plan.redirects) {
-    // What the host has closed stays closed. The child could find its own pidfd under that number.
-    if (stream.source == stream.target && !is_open(stream.source)) continue;
+    // One that is inherited needs no move, unless it is marked close-on-exec; what the host has closed stays
+    // closed. The child could find its own pidfd under that number.
+    if (stream.source == stream.target) {
+      const int flags = ::fcntl(stream.source, F_GETFD);
+      if (flags < 0 || (flags & FD_CLOEXEC) == 0) continue;
+    }
     moves.push_back({stream.source, stream.target});
   }
 
