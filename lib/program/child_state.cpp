@@ -79,10 +79,10 @@ void child_state::remove_observer(const exit_observer& observer) {
 /// Sees to it that on_wake() is called when it may have ended.
 void child_state::arm() {
   if (armed_ || !executor_ || record_) return;
-  armed_ = true;
   process_->wait([self = shared_from_this()](bool aborted) {
     if (!aborted) self->on_wake();
   });
+  armed_ = true; // not if there was no memory for it
 }
 
 void child_state::on_wake() {
