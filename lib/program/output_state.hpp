@@ -30,8 +30,9 @@ public:
   /// Reads once into the buffer, at most @p most bytes.
   os::transfer fill(std::size_t most);
 
-  /// As output_stream::try_read_line(), and throws for one that is too long.
-  std::optional<std::string_view> take_line() {
+  /// As output_stream::try_read_line(), and throws for one that is too long. Inlined, since a call costs as
+  /// much as the search of a short line.
+  [[gnu::always_inline]] std::optional<std::string_view> take_line() {
     const char* begin = buffer.data();
     const std::size_t size = buffer.size();
     const void* found = nullptr;

@@ -108,7 +108,7 @@ public:
 
   /// @throws std::logic_error if an operation is under way.
   void require_idle(const char* verb) const {
-    if (busy_) throw std::logic_error(what_ + ": a " + verb + " is under way already");
+    if (busy_) refuse(verb);
   }
 
   /// @throws std::system_error if it is closed.
@@ -119,6 +119,10 @@ public:
   breather breathing;
 
 private:
+  [[noreturn]] void refuse(const char* verb) const {
+    throw std::logic_error(what_ + ": a " + verb + " is under way already");
+  }
+
   void shutdown() noexcept override {
     if (descriptor_ && descriptor_->is_open()) {
       try {

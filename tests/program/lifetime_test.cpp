@@ -130,6 +130,20 @@ CO_TEST(destructor_completes_communicate_and_stop) {
   BOOST_TEST(aborted);
 }
 
+CO_TEST(read_that_is_awaited_after_its_stream_has_gone_finds_it_closed) {
+  auto c = std::make_unique<coproc::child>(co_await coproc::spawn(piped(helper("say=one", "pause"))));
+  auto first = co_await c->out().read_line();
+  BOOST_TEST(first.value() == "one");
+  auto line = c->out().read_line();
+  auto dropped = c->out().read_line();
+  auto rest = c->out().read_all();
+  c.reset();
+  auto error = co_await thrown_by<std::system_error>(std::move(line));
+  BOOST_TEST((error.code() == std::errc::bad_file_descriptor));
+  error = co_await thrown_by<std::system_error>(std::move(rest));
+  BOOST_TEST((error.code() == std::errc::bad_file_descriptor));
+}
+
 BOOST_AUTO_TEST_CASE(destroyed_loop_drops_its_waiters_and_the_handle_kills) {
   leak_check nothing_left;
   std::optional<coproc::child> c;
