@@ -16,6 +16,7 @@ struct injection {
   std::atomic<std::size_t> skip{0};
   std::atomic<std::size_t> left{0};
   std::atomic<std::size_t> hits{0};
+  std::atomic<std::size_t> calls{0};
   std::atomic<std::size_t> limit{test::fault::always};
 };
 
@@ -50,6 +51,7 @@ namespace os {
 
 int injected_error(call which) noexcept {
   injection& it = injected(which);
+  ++it.calls;
   const int error = it.error.load();
   if (error == 0 || take_one(it.skip) || !take_one(it.left)) return 0;
   ++it.hits;
@@ -75,6 +77,8 @@ fault::fault(os::call which, int error, std::size_t times, std::size_t skip) : w
 fault::~fault() { injected(which_).error = 0; }
 
 std::size_t fault::hits() const { return injected(which_).hits; }
+
+std::size_t counted_calls::so_far(os::call which) { return injected(which).calls; }
 
 short_transfers::short_transfers(os::call which, std::size_t size) : which_(which) {
   injected(which).limit = size;

@@ -24,6 +24,19 @@ private:
   os::call which_;
 };
 
+/// Counts the calls of one kind, of all threads, while it lives.
+class counted_calls {
+public:
+  explicit counted_calls(os::call which) : which_(which), before_(so_far(which)) {}
+  std::size_t count() const { return so_far(which_) - before_; }
+  /// @returns how many there have been in this process.
+  static std::size_t so_far(os::call which);
+
+private:
+  os::call which_;
+  std::size_t before_;
+};
+
 /// Lets @p which transfer at most @p size bytes at once: short reads and short writes.
 class short_transfers {
 public:
