@@ -11,13 +11,14 @@ pool_policy::pool_policy(limits set) : set_(set) { set_.size = std::max<std::siz
 pool_policy::~pool_policy() = default;
 
 pool_policy::unit& pool_policy::submit(void* owner, unit_kind kind, std::uint32_t count, std::uint32_t target,
-                                       bool alone, time_point now) {
+                                       traits how, time_point now) {
   unit like;
   like.owner = owner;
   like.kind = kind;
   like.count = count;
   like.target = target;
-  like.alone = alone;
+  like.alone = how.alone;
+  like.divisible = how.divisible;
   like.attempts = set_.retries;
   like.order = next_order_++;
   unit& made = make_unit(like);
@@ -71,7 +72,7 @@ bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t f
   w.since = now;
   w.finished += n;
   at_start_ = at_work_ = 0;
-  if (n != 0) learn(u.target, busy);
+  const bool surprise = n != 0 && learn(u.target, busy);
   const bool wanted = u.fate == verdict::none;
   if (wanted) {
     completed_ += std::min(succeeded, n);
@@ -83,7 +84,10 @@ bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t f
   u.done += n;
   handed_items_ -= n;
   if (n != 0) u.attempts = set_.retries;
-  if (!last && u.done != u.count) return wanted;
+  if (!last && u.done != u.count) {
+    if (surprise) share_out();
+    return wanted;
+  }
 
   detach(w, u);
   if (u.done == u.count)
@@ -92,51 +96,52 @@ bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t f
     settle_rest(u, outcome::cancelled);
   else
     requeue(u);
-  w.stalled = false;
+  w.stalled = w.late = false;
   if (set_.max_tasks != 0 && w.given >= set_.max_tasks) w.worn = true;
   if (w.worn && w.handed.empty()) wears_out(w, now);
   if (first_ || owed_ != 0) dispatch(now);
+  if (surprise || w.handed.empty()) share_out();
   if (closed_) leave_if_done(now);
   return wanted;
 }
 
 void pool_policy::frozen(worker& w, bool item_runs, time_point item_since, time_point now) {
   w.freezing = false;
+  const bool sharing = std::exchange(w.sharing, false);
   if (w.state == worker_state::killed) return;
-  bool kill = false, give_back = w.worn;
+  bool kill = false, give_back = w.worn || sharing;
   if (!w.handed.empty()) {
     unit& u = *w.handed.front();
     const bool limited = set_.task_timeout > duration::zero();
-    if (item_runs) {
-      w.since = item_since;
-      if (u.fate == verdict::cancelled) {
-        kill = true;
-      } else if (limited && now - item_since >= set_.task_timeout) {
+    // Without a limit the start of each item is not noted, but that of the unit.
+    if (item_runs) w.since = limited ? item_since : std::max(w.since, item_since);
+    const duration passed = now - w.since;
+    if (item_runs && u.fate == verdict::cancelled) {
+      kill = true;
+    } else if (limited && passed >= set_.task_timeout) {
+      if (item_runs) {
         kill = true;
         if (u.fate == verdict::none) u.fate = verdict::timed_out;
       } else {
-        if (u.fate == verdict::dropped) {
-          action a{action_kind::stop_after};
-          a.who = &w;
-          a.what = &u;
-          a.place = u.place;
-          act(a);
-        }
-        if (now - item_since >= set_.patience) {
-          give_back = w.stalled = true;
-          learn(u.target, now - item_since);
-        }
+        // It does not even begin: somebody has stopped it, or the machine is overloaded. Once can be that.
+        kill = std::exchange(w.late, true);
+        give_back = w.stalled = true;
+        w.since = now;
       }
-    } else if (limited && now - w.since >= set_.task_timeout) {
-      // It does not even begin: somebody has stopped it, or the machine is overloaded. Once can be that.
-      if (w.stalled) kill = true;
-      give_back = w.stalled = true;
-      w.since = now;
+    } else {
+      const bool slow = passed >= set_.patience;
+      if (slow) give_back = w.stalled = true;
+      if (slow && item_runs) learn(u.target, passed);
+      if (item_runs && u.fate == verdict::dropped)
+        stop_after(w, u);
+      else if (item_runs && u.fate == verdict::none && (slow || (sharing && u.divisible)))
+        take_rest_back(w, u);
     }
   }
   for (std::size_t i = w.handed.size(); i-- > (item_runs ? 1u : 0u);) {
     unit& u = *w.handed[i];
-    if (!kill && u.fate == verdict::none && !(give_back && (i != 0 || w.worn))) continue;
+    const bool back = give_back && (i != 0 || w.worn || (sharing && u.divisible));
+    if (!kill && u.fate == verdict::none && !back) continue;
     action a{action_kind::take_back};
     a.who = &w;
     a.what = &u;
@@ -235,7 +240,7 @@ void pool_policy::tick(time_point now) {
       continue;
     }
     const bool late = set_.task_timeout > duration::zero() && now >= w->since + set_.task_timeout;
-    const bool slow = w->handed.size() > 1 && !w->stalled && now >= w->since + set_.patience;
+    const bool slow = waits_behind_first(*w) && now >= w->since + set_.patience;
     if (late || slow) freeze(*w);
   }
   dispatch(now);
@@ -257,7 +262,7 @@ std::optional<pool_policy::time_point> pool_policy::wakeup() const {
       const bool ever = time_point::max() - w->since > set_.task_timeout;
       if (ever) at(w->since + set_.task_timeout);
     }
-    if (w->handed.size() > 1 && !w->stalled) at(w->since + set_.patience);
+    if (waits_behind_first(*w)) at(w->since + set_.patience);
   }
   if (!terminated_ && not_before_ != time_point() &&
       ((replace_now_ && !closed_ && owed_ != 0 && count_present() < set_.size) || wants_worker()))

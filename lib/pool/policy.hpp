@@ -56,6 +56,7 @@ public:
     unit_kind kind = unit_kind::task;
     verdict fate = verdict::none;
     bool alone = false;         ///< Never handed ahead: it is large, or brings descriptors.
+    bool divisible = false;     ///< Its size was measured, or nobody's choice: it may be handed in parts.
     int attempts = 0;           ///< Retries that are left for the item that runs.
     worker* by = nullptr;       ///< Who has it; null: it is in the line (or a program that runs).
     std::int64_t cost = 0;      ///< Expected, ns.
@@ -81,6 +82,8 @@ public:
     bool freezing = false; ///< A freeze action is under way.
     bool worn = false;     ///< It gets no more work, and is retired once it has none.
     bool stalled = false;  ///< Nothing is handed ahead until the first unit ends.
+    bool sharing = false;  ///< It has more than was thought; what it has not begun is for those without work.
+    bool late = false;     ///< It has not begun what it was given, for the time that a task may take.
     bool overdue = false;  ///< It was to leave, did not, and is being killed.
   };
 
@@ -130,7 +133,10 @@ public:
 
   /// @name What happens. Actions may follow each.
   /// @{
-  unit& submit(void* owner, unit_kind kind, std::uint32_t count, std::uint32_t target, bool alone,
+  struct traits {
+    bool alone = false, divisible = false; ///< See unit.
+  };
+  unit& submit(void* owner, unit_kind kind, std::uint32_t count, std::uint32_t target, traits how,
                time_point now);
   /// Cancels (or drops) a unit of one item, or all that an owner has. A unit is valid until all of its items
   /// have been settled or finished; that of a single item stays the same until then.
@@ -199,15 +205,24 @@ private:
   void hand(worker& w, unit& u, time_point now);
   void detach(worker& w, unit& u);
   void requeue(unit& u);
+  unit& cut(unit& u, std::uint32_t count);
+  void take_rest_back(worker& w, unit& u);
   worker* idle_worker() const;
-  worker* worker_ahead(const unit& u) const;
+  worker* worker_ahead(const unit& u, time_point now) const;
   void dispatch(time_point now);
   bool wants_worker() const;
   void start_workers(time_point now);
   bool others_work(const worker& w, bool at_start) const;
   void after_death(const worker& w, bool at_start, time_point now);
   void freeze(worker& w);
-  void learn(std::uint32_t target, duration took);
+  void stop_after(worker& w, unit& u);
+  bool learn(std::uint32_t target, duration took);
+  std::int64_t known(std::uint32_t target) const noexcept {
+    return target < expected_.size() ? expected_[target] : 0;
+  }
+  bool waits_behind_first(const worker& w) const;
+  std::int64_t could_give(const worker& w) const;
+  void share_out();
   void retire(worker& w, time_point now);
   void leave_if_done(time_point now);
   bool usable(const worker& w) const { return w.state == worker_state::ready; }

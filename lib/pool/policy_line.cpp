@@ -8,6 +8,9 @@ namespace coproc::detail {
 
 namespace {
 
+/// What a part of a divisible unit may be expected to take, ns.
+constexpr std::int64_t largest_part = 500'000;
+
 std::int64_t nanoseconds(pool_policy::duration d) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(d).count();
 }
@@ -99,23 +102,32 @@ void pool_policy::fail_line(outcome how) {
   }
 }
 
+/// The first @p count items of a unit in the line, which keeps the others.
+pool_policy::unit& pool_policy::cut(unit& u, std::uint32_t count) {
+  unit& part = make_unit(u);
+  part.count = count;
+  u.first += count;
+  u.count -= count;
+  queued_items_ -= count;
+  return part;
+}
+
 void pool_policy::hand(worker& w, unit& u, time_point now) {
+  const std::int64_t each = known(u.target);
+  std::size_t most = u.count;
+  if (set_.max_tasks != 0) most = std::min(most, set_.max_tasks - w.given);
+  // What one item takes may have turned out more since the size of the unit was chosen.
+  if (u.divisible && each != 0)
+    most = std::min(most, static_cast<std::size_t>(std::max<std::int64_t>(largest_part / each, 1)));
   unit* given = &u;
-  if (set_.max_tasks != 0 && u.count > set_.max_tasks - w.given) {
-    const auto part = static_cast<std::uint32_t>(set_.max_tasks - w.given);
-    given = &make_unit(u);
-    given->count = part;
-    u.first += part;
-    u.count -= part;
-    queued_items_ -= part;
-  } else {
+  if (most < u.count)
+    given = &cut(u, static_cast<std::uint32_t>(most));
+  else
     remove(u);
-  }
   if (w.handed.empty()) {
     ++slots_;
     w.since = now;
   }
-  const std::int64_t each = given->target < expected_.size() ? expected_[given->target] : 0;
   given->cost = given->alone ? nanoseconds(set_.budget) : each * given->count;
   given->by = &w;
   w.load += given->cost;
@@ -140,7 +152,7 @@ void pool_policy::detach(worker& w, unit& u) {
   u.sequence = 0;
   if (w.handed.empty()) {
     --slots_;
-    w.stalled = false;
+    w.stalled = w.late = false;
   }
 }
 
@@ -154,19 +166,39 @@ void pool_policy::requeue(unit& u) {
     push_in_order(u);
 }
 
+/// A worker keeps the item of its first unit that it runs, and no more of them.
+void pool_policy::take_rest_back(worker& w, unit& u) {
+  const std::uint32_t kept = u.done + 1;
+  if (kept == u.count) return;
+  unit& rest = make_unit(u);
+  rest.first += kept;
+  rest.count -= kept;
+  rest.done = 0;
+  rest.sequence = 0;
+  rest.attempts = set_.retries;
+  rest.divisible = true; // lest all of it waits behind the next long item
+  handed_items_ -= rest.count;
+  w.given -= rest.count;
+  u.count = kept;
+  stop_after(w, u);
+  push_in_order(rest);
+}
+
 pool_policy::worker* pool_policy::idle_worker() const {
   for (const auto& w : workers_)
     if (usable(*w) && w->handed.empty() && !w->stalled && !w->freezing && !w->worn) return w.get();
   return nullptr;
 }
 
-pool_policy::worker* pool_policy::worker_ahead(const unit& u) const {
-  if (u.alone || u.target >= expected_.size() || expected_[u.target] == 0) return nullptr;
-  const std::int64_t cost = expected_[u.target] * u.count;
+/// @returns one that has work, and so little that @p u may wait for the end of it.
+pool_policy::worker* pool_policy::worker_ahead(const unit& u, time_point now) const {
+  if (u.alone || known(u.target) == 0) return nullptr;
+  const std::int64_t cost = known(u.target) * u.count;
   const std::int64_t budget = nanoseconds(set_.budget);
   worker* best = nullptr;
   for (const auto& w : workers_) {
     if (!usable(*w) || w->handed.empty() || w->stalled || w->freezing || w->worn) continue;
+    if (now - w->since >= set_.patience) continue; // what it does may be long
     if (w->load + cost > budget || w->handed.size() >= set_.ahead) continue;
     if (set_.max_tasks != 0 && w->given + u.count > set_.max_tasks) continue;
     if (!best || w->load < best->load) best = w.get();
@@ -190,7 +222,7 @@ void pool_policy::dispatch(time_point now) {
       continue;
     }
     worker* w = slots_ < set_.size ? idle_worker() : nullptr;
-    if (!w) w = worker_ahead(u);
+    if (!w) w = worker_ahead(u, now);
     if (!w) break;
     hand(*w, u, now);
   }

@@ -99,16 +99,59 @@ void pool_policy::freeze(worker& w) {
   act(a);
 }
 
-void pool_policy::learn(std::uint32_t target, duration took) {
+void pool_policy::stop_after(worker& w, unit& u) {
+  action a{action_kind::stop_after};
+  a.who = &w;
+  a.what = &u;
+  a.place = u.place;
+  act(a);
+}
+
+/// @returns whether it took much longer than was known.
+bool pool_policy::learn(std::uint32_t target, duration took) {
   if (target >= expected_.size()) expected_.resize(target + 1);
   std::int64_t& known = expected_[target];
   const std::int64_t sample = std::max<std::int64_t>(nanoseconds(took), 1);
   // One that takes long is believed at once, one that is short bit by bit: waiting behind a long one costs
   // more.
-  if (known == 0 || sample > 4 * known)
+  const bool longer = sample > 4 * known;
+  if (known == 0 || longer)
     known = sample;
   else
     known = std::max<std::int64_t>(known + (sample - known) / 8, 1);
+  return longer;
+}
+
+/// @returns whether anything would wait if the item that @p w runs were a long one.
+bool pool_policy::waits_behind_first(const worker& w) const {
+  if (w.stalled || w.handed.empty()) return false;
+  const unit& first = *w.handed.front();
+  return w.handed.size() > 1 || (first.count - first.done > 1 && first.fate == verdict::none);
+}
+
+/// @returns what a worker has besides the item that it runs and could be taken back, ns.
+std::int64_t pool_policy::could_give(const worker& w) const {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i != w.handed.size(); ++i) {
+    const unit& u = *w.handed[i];
+    if (i != 0)
+      sum += known(u.target) * u.count;
+    else if (u.divisible)
+      sum += known(u.target) * (u.count - u.done - 1);
+  }
+  return sum;
+}
+
+/// Where there are slots and nothing is in the line for them, those that have more work than was thought when
+/// they were given it share it.
+void pool_policy::share_out() {
+  if (first_ || slots_ >= set_.size || terminated_) return;
+  for (const auto& w : workers_) {
+    if (!usable(*w) || w->freezing || w->stalled || w->handed.empty()) continue;
+    if (could_give(*w) <= 2 * nanoseconds(set_.budget)) continue;
+    w->sharing = true;
+    freeze(*w);
+  }
 }
 
 void pool_policy::retire(worker& w, time_point now) {

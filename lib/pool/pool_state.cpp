@@ -76,7 +76,8 @@ void pool_state::submit(const std::shared_ptr<pool_owner>& owner, std::uint32_t 
   const bool alone = kind == pool_policy::unit_kind::task &&
                      (owner->arguments.size() > largest_in_ring || owner->arguments.descriptor_count() != 0);
   owner->keep_alive();
-  pool_policy::unit& unit = policy_.submit(owner.get(), kind, items, owner->target, alone, now);
+  const pool_policy::traits how{alone, owner->divisible};
+  pool_policy::unit& unit = policy_.submit(owner.get(), kind, items, owner->target, how, now);
   if (items == 1) owner->unit = &unit;
   total_ += items;
   // Somebody who submits many without awaiting any keeps the loop from reading results.

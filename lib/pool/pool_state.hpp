@@ -83,6 +83,8 @@ public:
   /// Somebody awaits it as an operation of the pool, and is told operation_aborted when the pool is
   /// destroyed.
   bool is_operation = false;
+  /// How many items it has was measured, and not asked for.
+  bool divisible = false;
   message arguments;
   const std::uint32_t target;
   pool_policy::unit* unit = nullptr; ///< Of an owner of one item, as long as it is not settled.

@@ -135,6 +135,7 @@ void pool_stream::refill() {
     if (count != 0) {
       auto added = std::make_shared<chunk>(shared_from_this(), read_, count, number_, std::move(arguments));
       added->is_operation = kind_ == stream_kind::map;
+      added->divisible = chunk_ == 0;
       read_ += count;
       chunks_.emplace(added.get(), added);
       pool->submit(added, count, pool_policy::unit_kind::task);

@@ -94,10 +94,10 @@ public:
   bool leavers_hang = false;
   policy::duration took = 10ms;
 
-  asker& ask(std::uint32_t items = 1, std::uint32_t target = 0, bool alone = false) {
+  asker& ask(std::uint32_t items = 1, std::uint32_t target = 0, policy::traits how = {}) {
     askers.push_back(std::make_unique<asker>(items));
     unit_of[askers.back().get()] =
-        &rules.submit(askers.back().get(), policy::unit_kind::task, items, target, alone, now);
+        &rules.submit(askers.back().get(), policy::unit_kind::task, items, target, how, now);
     carry_out();
     return *askers.back();
   }
@@ -105,7 +105,7 @@ public:
     askers.push_back(std::make_unique<asker>(1));
     askers.back()->kind = policy::unit_kind::program;
     unit_of[askers.back().get()] =
-        &rules.submit(askers.back().get(), policy::unit_kind::program, 1, 0, false, now);
+        &rules.submit(askers.back().get(), policy::unit_kind::program, 1, 0, {}, now);
     carry_out();
     return *askers.back();
   }
@@ -403,11 +403,145 @@ BOOST_AUTO_TEST_CASE(what_waits_behind_a_long_one_is_taken_back) {
   BOOST_TEST(asked[0]->starts[0] == 0);
 }
 
+BOOST_AUTO_TEST_CASE(what_was_long_and_is_short_again_is_handed_ahead_again) {
+  world w(limits_of(1));
+  w.took = 10ms;
+  for (int i = 0; i != 200; ++i) w.ask();
+  w.start_all();
+  w.work(w.worker(0));
+  BOOST_TEST(w.worker(0).todo.size() == 1u);
+  w.took = 1us;
+  int needed = 0;
+  while (w.worker(0).todo.size() == 1u && needed != 100) {
+    w.work(w.worker(0));
+    ++needed;
+  }
+  BOOST_TEST(needed > 5); // one that was short does not make it so
+  BOOST_TEST(needed < 50);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_handed_ahead_to_one_that_has_run_for_long) {
+  auto set = limits_of(1);
+  world w(set);
+  w.took = 1us;
+  w.ask();
+  w.start_all();
+  w.work(w.worker(0));
+  w.ask();
+  w.begin(w.worker(0));
+  w.pass(set.patience - 1us);
+  w.ask();
+  BOOST_TEST(w.worker(0).todo.size() == 2u);
+  w.pass(1us);
+  w.ask();
+  BOOST_TEST(w.worker(0).todo.size() == 1u);
+  BOOST_TEST(w.rules.statistics().queued == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(the_rest_of_a_chunk_does_not_wait_behind_a_long_item) {
+  for (bool divisible : {false, true}) {
+    auto set = limits_of(2);
+    world w(set);
+    w.took = 1us;
+    auto& chunk = w.ask(10, 0, {false, divisible});
+    w.start_all();
+    w.work(w.worker(0));
+    w.begin(w.worker(0)); // the second one, which takes long
+    w.pass(set.patience);
+    BOOST_REQUIRE(w.worker(0).todo.size() == 1u);
+    BOOST_TEST(w.worker(0).todo.front().stop);
+    w.start_all();
+    // Handed out again in small parts: the next one may be long, too.
+    BOOST_REQUIRE(w.worker(1).todo.size() == 1u);
+    BOOST_TEST(w.worker(1).todo.front().first == 2u);
+    BOOST_TEST(w.worker(1).todo.front().count == 1u);
+    while (!chunk.outcomes[9]) w.work(w.worker(1));
+    BOOST_TEST(chunk.outcomes[1] == 0);
+    w.finish(w.worker(0));
+    BOOST_TEST(chunk.finished());
+    for (int n : chunk.starts) BOOST_TEST(n == 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_worker_shares_what_takes_longer_than_was_thought) {
+  auto set = limits_of(2);
+  world w(set);
+  w.took = 10us;
+  w.ask(1, 1);
+  w.ask(1, 1);
+  w.start_all();
+  w.work(w.worker(0));
+  w.work(w.worker(1));
+  w.ask();
+  w.work(w.worker(0)); // known to be short
+  auto& other = w.ask(1, 1);
+  for (int i = 0; i != 29; ++i) w.ask();
+  world::sim &first = w.worker(0), &second = w.worker(1);
+  world::sim& busy = first.todo.size() > second.todo.size() ? first : second;
+  world::sim& dry = &busy == &first ? second : first;
+  while (w.begin(dry)) {
+    w.now += 10us;
+    w.finish(dry);
+  }
+  BOOST_TEST(other.finished());
+  const std::size_t ahead = busy.todo.size();
+  BOOST_REQUIRE(ahead > 5u);
+  BOOST_TEST(dry.todo.empty()); // that much is no matter
+  w.took = 900us;
+  w.work(busy);
+  BOOST_TEST(dry.todo.size() == 1u);
+  BOOST_TEST(busy.todo.size() == 1u);
+  BOOST_TEST(w.rules.statistics().queued == ahead - 3);
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_worker_shares_a_chunk_whose_items_take_longer_than_was_thought) {
+  auto set = limits_of(2);
+  world w(set);
+  w.took = 1us;
+  w.ask();
+  w.ask();
+  w.start_all();
+  w.work(w.worker(0));
+  w.work(w.worker(1));
+  auto& chunk = w.ask(100, 0, {false, true});
+  world::sim& busy = w.worker(0).todo.empty() ? w.worker(1) : w.worker(0);
+  world::sim& dry = w.worker(0).todo.empty() ? w.worker(0) : w.worker(1);
+  w.took = 100us;
+  w.work(busy);
+  BOOST_REQUIRE(dry.todo.size() == 1u);
+  BOOST_TEST(dry.todo.front().count == 5u); // half a millisecond
+  for (int i = 0; i != 1000 && !chunk.finished(); ++i)
+    for (auto* s : {&busy, &dry})
+      if (w.begin(*s)) w.finish(*s);
+  BOOST_TEST(chunk.finished());
+  for (int n : chunk.starts) BOOST_TEST(n == 1);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_waits_behind_what_does_not_begin) {
+  auto set = limits_of(2);
+  world w(set);
+  w.took = 1us;
+  w.ask();
+  w.ask(1, 1);
+  w.start_all();
+  w.work(w.worker(0));
+  w.work(w.worker(1));
+  w.begin(w.worker(0));
+  for (int i = 0; i != 20; ++i) w.ask();
+  world::sim& stopped = w.worker(0).todo.empty() ? w.worker(1) : w.worker(0);
+  const std::size_t ahead = stopped.todo.size();
+  BOOST_REQUIRE(ahead > 1u);
+  w.pass(set.patience);
+  BOOST_TEST(stopped.todo.size() == 1u);
+  // And it is not looked at again and again.
+  BOOST_TEST((!w.rules.wakeup() || *w.rules.wakeup() > w.now));
+}
+
 BOOST_AUTO_TEST_CASE(a_large_one_is_never_handed_ahead) {
   world w(limits_of(1));
   w.took = 1us;
-  w.ask(1, 0, true);
-  w.ask(1, 0, true);
+  w.ask(1, 0, {true, false});
+  w.ask(1, 0, {true, false});
   w.ask();
   w.start_all();
   w.work(w.worker(0));
@@ -665,6 +799,37 @@ BOOST_AUTO_TEST_CASE(a_crash_loop_ends) {
   w.start_all();
   w.work(w.worker(0));
   BOOST_TEST(next.how[0] == "done");
+}
+
+BOOST_AUTO_TEST_CASE(workers_that_die_one_after_another_are_replaced_ever_later) {
+  auto set = limits_of(1);
+  set.deaths_at_start = 8;
+  world w(set);
+  w.ask();
+  policy::duration last{};
+  for (int deaths = 1; deaths != 8; ++deaths) {
+    w.start_all();
+    w.die(w.worker(0));
+    BOOST_REQUIRE(w.starting.empty());
+    BOOST_REQUIRE(w.rules.wakeup());
+    const auto wait = *w.rules.wakeup() - w.now;
+    BOOST_TEST((wait == (last == policy::duration() ? policy::duration(5ms) : 2 * last)));
+    last = wait;
+    w.pass(wait - 1ns);
+    BOOST_TEST(w.starting.empty());
+    w.pass(1ns);
+    BOOST_REQUIRE(w.starting.size() == 1u);
+  }
+  // At work the first ones are replaced at once.
+  world at_work(limits_of(1));
+  for (int i = 0; i != 20; ++i) at_work.ask();
+  for (int deaths = 1; deaths != 10; ++deaths) {
+    if (at_work.starting.empty()) at_work.pass(20ms);
+    at_work.start_all();
+    at_work.begin(at_work.worker(0));
+    at_work.die(at_work.worker(0));
+    BOOST_TEST(at_work.starting.empty() == (deaths > 3));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(deaths_at_work_with_no_task_completed_end_too) {
@@ -931,7 +1096,7 @@ void play(unsigned seed) {
       break;
     case 8:
     case 9:
-      if (!closing) w.ask(1 + (below(3) == 0 ? below(6) : 0), below(2), below(8) == 0);
+      if (!closing) w.ask(1 + (below(3) == 0 ? below(6) : 0), below(2), {below(8) == 0, below(2) == 0});
       break;
     case 10:
       if (!closing && below(3) == 0) w.ask_program();
