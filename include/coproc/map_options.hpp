@@ -19,7 +19,8 @@ public:
   map_options() = default;
 
   /// How many items a worker is given at once. By default as many as take about half a millisecond, which is
-  /// measured; so a long one travels alone.
+  /// measured; so a long one travels alone. Large ones, and those with handles, travel in smaller chunks in
+  /// any case. What waits in a chunk behind an item that takes longer than a millisecond is taken back.
   /// @throws std::invalid_argument for 0.
   map_options& chunk_size(std::size_t items) &;
   map_options&& chunk_size(std::size_t items) && { return std::move(chunk_size(items)); }

@@ -49,8 +49,9 @@ public:
   /// Waits for the next result, and reads on in the range.
   /// @returns nothing when there are no more.
   /// @throws what an item ended with (see async_result::get()); the following call goes on with the next
-  /// item. What reading the range throws comes last. @throws std::logic_error if a next() is under way, or if
-  /// this is empty or was moved from.
+  /// item. What reading the range throws comes last. What decoding a result throws, here, is also thrown for
+  /// those that were received with it, which are lost. @throws std::logic_error if a next() is under way, or
+  /// if this is empty or was moved from.
   /// **Cancellation**: terminal, partial and total; no result is lost.
   asio::awaitable<value_type> next() { return next_of(state_); }
 
@@ -84,10 +85,17 @@ private:
     }
     --of->left;
     if (of->batch.error) std::rethrow_exception(of->batch.error);
-    if constexpr (std::is_void_v<R>)
+    if constexpr (std::is_void_v<R>) {
       co_return true;
-    else
-      co_return wire::decode<R>(of->rest, &of->batch.bytes);
+    } else {
+      try {
+        co_return wire::decode<R>(of->rest, &of->batch.bytes);
+      } catch (...) {
+        // Where the next one begins is not known now.
+        of->batch.error = std::current_exception();
+        throw;
+      }
+    }
   }
 
   std::shared_ptr<state> state_;

@@ -60,8 +60,7 @@ void host_link::publish_task(std::uint64_t size) noexcept {
   page().tasks_written.store(tasks_written_, std::memory_order_release);
 }
 
-int host_link::hand(std::uint64_t sequence, std::uint32_t target, message& arguments, std::uint32_t first,
-                    std::uint32_t count, std::uint64_t& place) {
+int host_link::hand(const handing& what, message& arguments, std::uint64_t& place) {
   const bool large = arguments.size() > largest_in_ring || arguments.descriptor_count() != 0;
   const std::size_t bytes = large ? 0 : arguments.size();
   const std::uint64_t size = aligned(sizeof(task_entry) + bytes);
@@ -74,12 +73,13 @@ int host_link::hand(std::uint64_t sequence, std::uint32_t target, message& argum
   }
   auto* entry = new (room) task_entry;
   entry->total = static_cast<std::uint32_t>(size);
-  entry->flags = large ? task_entry::in_packet : 0;
-  entry->sequence = sequence;
-  entry->target = target;
+  entry->flags = (large ? task_entry::in_packet : 0) | (what.layout.sized ? task_entry::sized : 0);
+  entry->sequence = what.sequence;
+  entry->target = what.target;
   entry->bytes = static_cast<std::uint32_t>(bytes);
-  entry->first = first;
-  entry->count = count;
+  entry->first = what.first;
+  entry->count = what.count;
+  entry->item_size = what.layout.item_size;
   entry->revoked.store(0, std::memory_order_relaxed);
   if (bytes != 0) std::memcpy(room + sizeof(task_entry), arguments.bytes().data(), bytes);
   place = static_cast<std::uint64_t>(room - page().tasks);

@@ -7,6 +7,7 @@
 #include "program/stream_end.hpp"
 
 #include <coproc/detail/message.hpp>
+#include <coproc/detail/pool_target.hpp>
 
 #include <cstdint>
 #include <deque>
@@ -42,8 +43,12 @@ public:
   /// @{
   /// The target has to be known to the worker; see knows(). @returns 0; ENOBUFS if there is no room in the
   /// ring; another errno if the socket refuses.
-  int hand(std::uint64_t sequence, std::uint32_t target, message& arguments, std::uint32_t first,
-           std::uint32_t count, std::uint64_t& place);
+  struct handing {
+    std::uint64_t sequence = 0;
+    std::uint32_t target = 0, first = 0, count = 1;
+    item_layout layout;
+  };
+  int hand(const handing& what, message& arguments, std::uint64_t& place);
   bool knows(std::uint32_t target) const noexcept { return target < known_.size() && known_[target]; }
   /// @returns whether there was room.
   bool define(std::uint32_t target, std::uint64_t offset, const std::string& module_id,

@@ -69,13 +69,14 @@ struct task_entry {
   std::uint64_t sequence;
   std::uint32_t target; ///< Its number in the pool.
   std::uint32_t bytes;  ///< After this header.
-  std::uint32_t first;  ///< Items before this one are passed over.
+  std::uint32_t first;  ///< Of its items; the bytes are those of all that its owner has.
   std::uint32_t count;
   std::atomic<std::uint32_t> revoked; ///< 1: no more of its items is to be started.
-  std::uint32_t unused;
+  std::uint32_t item_size;            ///< Of the bytes of one item; 0: there is one, or they are sized.
 
   static constexpr std::uint32_t in_packet = 1;  ///< The bytes come by the socket.
   static constexpr std::uint32_t definition = 2; ///< The bytes say what the target is.
+  static constexpr std::uint32_t sized = 4;      ///< They end with the size of each item, and their number.
 };
 
 struct result_entry {

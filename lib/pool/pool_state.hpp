@@ -2,7 +2,11 @@
 
 #include "loop/context_service.hpp"
 #include "pool/host_link.hpp"
+#include "pool/outcome_errors.hpp"
 #include "pool/policy.hpp"
+#include "pool/pool_owner.hpp"
+#include "pool/progress_reporter.hpp"
+#include "pool/target_table.hpp"
 #include "pool/waiters.hpp"
 #include "worker/function_process.hpp"
 
@@ -37,76 +41,6 @@ struct pool_access {
   static const std::function<void(progress)>& report(const pool_options& o) { return o.report_; }
 };
 
-/// One function object is called throughout: it may keep count of something.
-inline std::shared_ptr<std::function<void(progress)>>
-shared_report(const std::function<void(progress)>& report) {
-  return report ? std::make_shared<std::function<void(progress)>>(report) : nullptr;
-}
-
-/// Whose items the policy's units are: each of them gets a result or an error, once.
-class pool_owner : public std::enable_shared_from_this<pool_owner> {
-public:
-  pool_owner(std::uint32_t items, std::uint32_t target_, message arguments_)
-      : arguments(std::move(arguments_)), target(target_), left_(items) {}
-  pool_owner(const pool_owner&) = delete;
-  virtual ~pool_owner() = default;
-
-  void deliver(std::uint32_t first, std::uint32_t count, std::span<const std::byte> bytes, message* packet) {
-    auto keep = shared_from_this();
-    settle(count);
-    delivered(first, count, bytes, packet);
-  }
-  /// The execution context ends: nobody who waits can be told.
-  void drop() noexcept {
-    auto keep = shared_from_this();
-    unit = nullptr;
-    self_.reset();
-    dropped();
-  }
-  void fail(std::uint32_t first, std::uint32_t count, const std::exception_ptr& error) {
-    auto keep = shared_from_this();
-    settle(count);
-    failed(first, count, error);
-  }
-  /// It was run and has ended by itself: there is nothing to settle.
-  void release() noexcept {
-    unit = nullptr;
-    self_.reset();
-  }
-  /// A program's, when it is its turn, and when it is to end.
-  virtual void begin() {}
-  virtual void stop() {}
-
-  /// Until all items are settled, the policy alone may know of it.
-  void keep_alive() { self_ = shared_from_this(); }
-
-  /// Somebody awaits it as an operation of the pool, and is told operation_aborted when the pool is
-  /// destroyed.
-  bool is_operation = false;
-  /// How many items it has was measured, and not asked for.
-  bool divisible = false;
-  message arguments;
-  const std::uint32_t target;
-  pool_policy::unit* unit = nullptr; ///< Of an owner of one item, as long as it is not settled.
-
-private:
-  virtual void delivered(std::uint32_t first, std::uint32_t count, std::span<const std::byte> bytes,
-                         message* packet) = 0;
-  virtual void failed(std::uint32_t first, std::uint32_t count, const std::exception_ptr& error) = 0;
-  virtual void dropped() noexcept = 0;
-
-  void settle(std::uint32_t count) {
-    left_ -= count;
-    if (left_ != 0) return;
-    unit = nullptr;
-    arguments = message();
-    self_.reset();
-  }
-
-  std::uint32_t left_;
-  std::shared_ptr<pool_owner> self_;
-};
-
 class pool_worker;
 
 /// The pool, without types: carries out what the policy decides.
@@ -117,9 +51,8 @@ public:
   pool_state(asio::any_io_executor executor, const pool_options& options);
   ~pool_state();
 
-  /// The number by which the policy and the workers know a target.
-  std::uint32_t number_of(const pool_target& target);
-  std::string name_of(std::uint32_t target) const { return targets_[target].name; }
+  std::uint32_t number_of(const pool_target& target) { return targets_.number_of(target); }
+  const std::string& name_of(std::uint32_t target) const { return targets_[target].name; }
 
   /// @throws pool_closed after close() and terminate().
   void require_open() const;
@@ -152,18 +85,13 @@ public:
 
   const pool_policy& policy() const noexcept { return policy_; }
   asio::any_io_executor executor() const { return executor_; }
+  /// For its on_progress function; nullopt: the pool is gone.
+  std::optional<progress> progress_now();
   /// apply() beyond max_pending waits here.
   waiters& admissions() noexcept { return admissions_; }
 
 private:
   friend class pool_worker;
-
-  struct target_info {
-    pool_target target;
-    std::string name;
-    std::string module_id, module_path;
-    std::uint64_t offset = 0;
-  };
 
   void shutdown() noexcept override;
   void pump();
@@ -173,7 +101,6 @@ private:
   void set_timer();
   void stop_timer_if_idle();
   void on_timer();
-  void report();
   void let_in();
   static pool_worker& worker_of(const pool_policy::worker* which) {
     return *static_cast<pool_worker*>(which->link);
@@ -189,11 +116,11 @@ private:
   pool_target initializer_;
   std::uint32_t initializer_number_ = 0;
   std::shared_ptr<message> initializer_arguments_;
-  const std::shared_ptr<std::function<void(progress)>> report_; // null: nobody asks
+  progress_reporter reporter_;
 
   pool_policy policy_;
-  std::vector<target_info> targets_;
-  std::unordered_map<pool_entry, std::uint32_t> numbers_;
+  target_table targets_;
+  outcome_errors errors_;
   std::unordered_map<const pool_policy::worker*, std::shared_ptr<pool_worker>> workers_;
   std::vector<std::shared_ptr<pool_worker>> touched_;
   std::optional<asio::steady_timer> timer_;
@@ -202,16 +129,10 @@ private:
   waiters admissions_;       // apply() beyond max_pending
   std::size_t tasks_ = 0;    // of apply() and apply_async(), unfinished
   std::size_t admitted_ = 0; // on their way in
-  bool pumping_ = false, reporting_ = false, stopping_timer_ = false;
+  bool pumping_ = false, stopping_timer_ = false;
   bool closing_ = false, terminated_ = false, abandoned_ = false;
   unsigned submitted_ = 0;
   std::size_t total_ = 0, reported_ = 0;
-
-  // What the settle actions that follow a death or a failed start are to say.
-  exit_status last_end_;
-  int last_pid_ = -1;
-  std::exception_ptr start_error_;
-  std::string initializer_error_;
 };
 
 } // namespace coproc::detail

@@ -77,7 +77,7 @@ pool_stream::pool_stream(pool_state& pool, pool_target target, std::unique_ptr<m
     : pool_(pool.weak_from_this()), target_(target), number_(pool.number_of(target)),
       items_(std::move(items)), kind_(kind), chunk_(map_access::chunk(options)),
       slots_(pool.policy().set().size), window_(map_access::window(options)),
-      report_(shared_report(map_access::report(options))), executor_(pool.executor()) {
+      reporter_(map_access::report(options)), executor_(pool.executor()) {
   if (window_ == 0) window_ = std::max(items_for_a_slot, chunk_) * slots_;
   if (auto total = items_->total()) progress_.total = *total;
 }
@@ -136,6 +136,7 @@ void pool_stream::refill() {
       auto added = std::make_shared<chunk>(shared_from_this(), read_, count, number_, std::move(arguments));
       added->is_operation = kind_ == stream_kind::map;
       added->divisible = chunk_ == 0;
+      added->layout = items_->layout();
       read_ += count;
       chunks_.emplace(added.get(), added);
       pool->submit(added, count, pool_policy::unit_kind::task);
@@ -163,7 +164,7 @@ void pool_stream::arrived(stream_batch batch) {
       batches_.push_back(std::move(at->second));
     }
   }
-  report();
+  reporter_.notice(*this, executor_);
   if (!batches_.empty()) wake();
 }
 
@@ -186,17 +187,11 @@ void pool_stream::wake() {
   if (waiter_ && !closed_) std::exchange(waiter_, std::nullopt)->complete(true);
 }
 
-void pool_stream::report() {
-  if (!report_ || std::exchange(reporting_, true)) return;
-  asio::post(executor_, [weak = weak_from_this()] {
-    auto self = weak.lock();
-    if (!self) return;
-    self->reporting_ = false;
-    progress now = self->progress_;
-    now.total = std::max(now.total, self->read_);
-    auto call = self->report_; // which may drop the stream
-    (*call)(now);
-  });
+std::optional<progress> pool_stream::progress_now() const {
+  if (closed_) return std::nullopt;
+  progress now = progress_;
+  now.total = std::max(now.total, read_);
+  return now;
 }
 
 void pool_stream::close(pool_policy::verdict how) noexcept {

@@ -29,6 +29,8 @@ public:
   void refill();
   void close(pool_policy::verdict how) noexcept;
   static asio::awaitable<stream_batch> next(std::shared_ptr<pool_stream> self);
+  /// For its on_progress function; nullopt: nobody reads it any more.
+  std::optional<progress> progress_now() const;
 
 private:
   class chunk;
@@ -42,7 +44,6 @@ private:
   }
   void wake();
   void on_cancel();
-  void report();
 
   std::weak_ptr<pool_state> pool_;
   const pool_target target_;
@@ -51,7 +52,7 @@ private:
   const stream_kind kind_;
   const std::size_t chunk_, slots_;
   std::size_t window_;
-  const std::shared_ptr<std::function<void(progress)>> report_; // null: nobody asks
+  progress_reporter reporter_;
   asio::any_io_executor executor_;
 
   std::map<chunk*, std::weak_ptr<chunk>> chunks_; // in the pool
@@ -62,7 +63,7 @@ private:
   std::size_t lent_ = 0;                          // those of the batch that was given out last
   std::size_t next_ = 0;                          // ordered: the item that comes next
   progress progress_;
-  bool exhausted_ = false, closed_ = false, cancelled_ = false, refilling_ = false, reporting_ = false;
+  bool exhausted_ = false, closed_ = false, cancelled_ = false, refilling_ = false;
   std::optional<suspension<bool>> waiter_;
   breather breathing_;
 };

@@ -1,19 +1,16 @@
+// The process of a worker: its start and its end.
 #include "pool/pool_worker.hpp"
 
 #include "ipc/message.hpp"
-#include "os/error.hpp"
-#include "os/socket.hpp"
 #include "pool/worker_main.hpp"
-
-#include <coproc/remote_error.hpp>
-#include <coproc/wire.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 
-#include <cerrno>
-#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
 
 namespace coproc::detail {
 
@@ -50,8 +47,6 @@ void pool_worker::drop() noexcept {
   process_.reset();
   if (link_) link_->socket().close();
 }
-
-// ---- its start and its end
 
 void pool_worker::start() {
   starting_ = true;
@@ -97,7 +92,7 @@ void pool_worker::on_started(std::exception_ptr error) {
       } catch (...) {
         left = pool_policy::hope::none; // init() is missing, or the target: that does not mend itself
       }
-      pool_->start_error_ = error;
+      pool_->errors_.start_failed(error);
       pool_->workers_.erase(is_);
       policy.start_failed(*is_, left, now);
     }
@@ -110,16 +105,6 @@ void pool_worker::on_started(std::exception_ptr error) {
   if (is_->state == pool_policy::worker_state::initialising) hand_initializer();
   pool_->touch(*this);
   pool_->pump();
-}
-
-void pool_worker::hand_initializer() {
-  const auto& info = pool_->targets_[pool_->initializer_number_];
-  std::uint64_t place = 0;
-  initializer_ = ++sequence_;
-  // It goes first, so there is room for it; unless the socket refuses.
-  link_->define(pool_->initializer_number_, info.offset, info.module_id, info.module_path, info.name);
-  if (link_->hand(initializer_, pool_->initializer_number_, *pool_->initializer_arguments_, 0, 1, place) != 0)
-    condemn(link_garbage::place::socket);
 }
 
 void pool_worker::kill() {
@@ -144,6 +129,12 @@ void pool_worker::watch_end() {
   if (!process_->child().add_observer(observer_)) observer_->on_exit();
 }
 
+void pool_worker::leave_end_alone() {
+  if (!observer_) return;
+  process_->child().remove_observer(*observer_);
+  observer_.reset();
+}
+
 bool pool_worker::has_ended() {
   return process_ && process_->maybe_child() && !ended_ && process_->child().look().has_value();
 }
@@ -154,213 +145,10 @@ exit_status pool_worker::status() const {
   return record ? record->status : exit_status();
 }
 
-// ---- what it is given
-
-void pool_worker::hand(pool_policy::unit& unit, pool_state::clock::time_point now) {
-  auto* owner = static_cast<pool_owner*>(unit.owner);
-  const auto& info = pool_->targets_[owner->target];
-  if (!link_->knows(owner->target) &&
-      !link_->define(owner->target, info.offset, info.module_id, info.module_path, info.name)) {
-    pool_->policy_.no_room(*is_, unit, now);
-    return;
-  }
-  int error = 0;
-  std::exception_ptr failure;
-  try {
-    error = link_->hand(sequence_ + 1, owner->target, owner->arguments, unit.first, unit.count, unit.place);
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (error == 0 && !failure) {
-    unit.sequence = ++sequence_;
-    pool_->touch(*this);
-    return;
-  }
-  if (error == ENOBUFS || error == EAGAIN || error == EPIPE) {
-    pool_->policy_.no_room(*is_, unit, now);
-    if (error == EPIPE) watch_end();
-    return;
-  }
-  if (!failure && error == E2BIG)
-    failure = std::make_exception_ptr(
-        std::invalid_argument("pool: the arguments of '" + info.name + "' have more than " +
-                              std::to_string(os::max_descriptors) + " descriptors"));
-  if (!failure)
-    failure = std::make_exception_ptr(
-        std::system_error(os::portable(std::error_code(error, std::system_category())),
-                          "pool: cannot hand over the arguments of '" + info.name + "'"));
-  const std::uint32_t first = unit.first, count = unit.count;
-  pool_->policy_.unhandable(*is_, unit, now);
-  owner->fail(first, count, failure);
-}
-
-bool pool_worker::item_runs() const noexcept {
-  if (!link_ || is_->handed.empty()) return false;
-  const pool_policy::unit& first = *is_->handed.front();
-  // Whatever has spoilt the page was run, and is not to be run again.
-  return first.sequence != 0 && (page_is_spoilt_ || link_->started_items(first.sequence) > first.done);
-}
-
-void pool_worker::freeze(pool_state::clock::time_point now) {
-  link_->freeze();
-  try {
-    drain(host_link::depth::open_run, now);
-  } catch (const link_garbage& garbage) {
-    is_->freezing = false;
-    condemn(garbage.where);
-    return;
-  }
-  if (!pool_) return;
-  pool_->policy_.frozen(*is_, item_runs(), link_->started_at(), now);
-}
-
-void pool_worker::condemn(link_garbage::place where) {
-  if (where == link_garbage::place::page) page_is_spoilt_ = true;
-  link_->freeze(); // what it has not started runs elsewhere
-  pool_->policy_.condemn(*is_);
-}
-
-// ---- what it gives
-
-bool pool_worker::arm() {
-  const std::size_t there = is_->handed.size() + (initializer_ != 0 ? 1 : 0);
-  if (there == 0 || killed_ || closed_) {
-    // Nothing is to come: an idle pool does not keep the loop running.
-    if (waiting_) link_->socket().cancel();
-    if (observer_ && !killed_ && !closed_ && is_->state == pool_policy::worker_state::ready) {
-      process_->child().remove_observer(*observer_);
-      observer_.reset();
-    }
-    return true;
-  }
-  if (!link_->arm(there > 1 ? there / 2 : 1)) return false;
-  if (waiting_) return true;
-  waiting_ = true;
-  auto readable = [weak = weak_from_this()](const asio::error_code& error) {
-    auto self = weak.lock();
-    if (!self) return;
-    self->waiting_ = false;
-    if (!self->pool_) return;
-    if (!error)
-      self->on_readable();
-    else if (!self->ended_) { // it was idle, and may have got something since
-      self->pool_->touch(*self);
-      self->pool_->pump();
-    }
-  };
-  try {
-    link_->socket().async_wait(stream_end::wait_type::wait_read, std::move(readable));
-  } catch (const std::system_error&) {
-    waiting_ = false; // no memory for the loop's own books: the timer looks after it
-    watch_end();
-  }
-  return true;
-}
-
-void pool_worker::on_readable() {
-  auto self = shared_from_this();
-  link_->disarm();
-  try {
-    if (!link_->receive()) {
-      closed_ = true; // not waited for again: the end of file stays
-      watch_end();
-    }
-    drain(host_link::depth::closed_runs, pool_state::clock::now());
-  } catch (const link_garbage& garbage) {
-    condemn(garbage.where);
-  } catch (const std::system_error&) {
-    // No descriptors for those that came: the result that they belong to fails when it is taken.
-  }
-  if (!pool_) return;
-  pool_->touch(*this);
-  pool_->pump();
-}
-
-void pool_worker::drain_safely(pool_state::clock::time_point now) {
-  try {
-    drain(host_link::depth::closed_runs, now);
-  } catch (const link_garbage& garbage) {
-    condemn(garbage.where);
-  }
-}
-
-void pool_worker::drain_at_end(pool_state::clock::time_point now) noexcept {
-  try {
-    if (link_) drain(host_link::depth::open_run, now);
-  } catch (const link_garbage& garbage) {
-    if (garbage.where == link_garbage::place::page) page_is_spoilt_ = true;
-  } catch (...) {
-    // No memory: what is left counts as not finished.
-  }
-}
-
 void pool_worker::gone() noexcept {
   ended_ = true;
   if (link_) link_->socket().close();
   pool_ = nullptr;
-}
-
-void pool_worker::drain(host_link::depth how, pool_state::clock::time_point now) {
-  while (pool_) { // a result may lead to the end of the pool
-    auto r = link_->next_result(how);
-    if (!r) return;
-    take(*r, now);
-  }
-}
-
-void pool_worker::take(const host_link::result& r, pool_state::clock::time_point now) {
-  message packet;
-  std::exception_ptr error;
-  if (r.in_packet) {
-    try {
-      packet = link_->take_packet();
-    } catch (const std::system_error&) {
-      error = std::current_exception();
-    }
-  }
-  auto read_error = [&](std::uint32_t target) {
-    std::span<const std::byte> bytes = r.in_packet ? packet.bytes() : r.bytes;
-    try {
-      auto chain = wire::decode<std::vector<remote_error::exception>>(bytes, nullptr);
-      if (chain.empty()) throw link_garbage(link_garbage::place::page, "an exception without a type");
-      return std::make_exception_ptr(remote_error(std::move(chain), pool_->name_of(target), pid_));
-    } catch (const wire::error& e) {
-      throw link_garbage(link_garbage::place::page, e.what());
-    }
-  };
-
-  pool_policy& policy = pool_->policy_;
-  if (initializer_ != 0 && r.sequence == initializer_) {
-    initializer_ = 0;
-    if (!r.failed) return policy.initialised(*is_, now);
-    std::exception_ptr why = read_error(pool_->initializer_number_);
-    try {
-      std::rethrow_exception(why);
-    } catch (const std::exception& e) {
-      pool_->initializer_error_ = e.what();
-    }
-    return policy.initializer_failed(*is_, now);
-  }
-
-  if (is_->handed.empty()) return; // it was taken back, settled, or never was
-  pool_policy::unit& u = *is_->handed.front();
-  if (u.sequence == 0 || r.sequence < u.sequence) return;
-  if (r.sequence != u.sequence || r.items > u.count - u.done ||
-      (r.items != 0 && r.first != u.first + u.done) || (r.failed && r.items != 1))
-    throw link_garbage(link_garbage::place::page, "a result of something else");
-  auto* owner = static_cast<pool_owner*>(u.owner);
-  if (r.failed && !error) error = read_error(owner->target);
-  const bool wanted =
-      policy.items_done(*is_, error ? 0 : r.items, error ? r.items : 0, r.last,
-                        std::chrono::duration_cast<duration>(std::chrono::nanoseconds(r.busy)), now);
-  if (wanted && r.items != 0) {
-    if (error)
-      owner->fail(r.first, r.items, error);
-    else
-      owner->deliver(r.first, r.items, r.in_packet ? packet.bytes() : r.bytes,
-                     r.in_packet ? &packet : nullptr);
-  }
-  if (r.worn) policy.wears_out(*is_, now);
 }
 
 } // namespace coproc::detail

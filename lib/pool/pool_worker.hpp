@@ -43,6 +43,7 @@ public:
   void nudge() noexcept { link_->nudge(); }
   /// Learns of its end also if it does not close its channel (its own children may hold a copy).
   void watch_end();
+  void leave_end_alone();
   /// @returns whether it has ended, though nobody has waited for that.
   bool has_ended();
   /// Whether an item is being run, as far as the page says.

@@ -61,14 +61,77 @@ CO_TEST_ONCE(a_death_is_told_by_its_status) {
   CHECK_CONTAINS(std::string(exited.what()), "exit_with");
   auto clean = co_await thrown_by<coproc::worker_died>(workers.apply<t::exit_with>(0));
   BOOST_TEST(clean.status.code().value() == 0);
-  for (int number : {SIGKILL, SIGSEGV, SIGABRT, SIGTERM}) {
+  for (int number : {SIGKILL, SIGSEGV, SIGABRT, SIGTERM, SIGXCPU}) {
     auto killed = co_await thrown_by<coproc::worker_died>(workers.apply<t::raise_signal>(number));
     BOOST_TEST(killed.status.signal().value() == number);
+    CHECK_CONTAINS(std::string(killed.what()), killed.status.to_string());
   }
   const int four = co_await workers.apply<t::square>(2);
   BOOST_TEST(four == 4);
-  BOOST_TEST(workers.stats().restarted == 6u);
-  BOOST_TEST(workers.stats().failed == 6u);
+  BOOST_TEST(workers.stats().restarted == 7u);
+  BOOST_TEST(workers.stats().failed == 7u);
+}
+
+CO_TEST_ONCE(however_a_task_ends_its_worker_it_fails_alone) {
+  using t::death;
+  coproc::pool workers(co_await this_executor(), 1);
+  for (death how : {death::quick_exit, death::immediate_exit, death::abort, death::uncaught_in_a_thread,
+                    death::stack_overflow, death::end_of_thread, death::exec}) {
+    BOOST_TEST_INFO_SCOPE("death " << static_cast<int>(how));
+    if (sanitized && how == death::stack_overflow) continue; // it makes a report of it
+    auto before = workers.apply_async<t::square>(2);
+    auto dies = workers.apply_async<t::die_by>(how);
+    auto after = workers.apply_async<t::square>(3);
+    auto error = co_await thrown_by<coproc::worker_died>(dies.get());
+    switch (how) {
+    case death::quick_exit:
+    case death::immediate_exit:
+    case death::exec:
+      BOOST_TEST(error.status.code().value() == 3);
+      break;
+    case death::abort:
+    case death::uncaught_in_a_thread:
+      BOOST_TEST(error.status.signal().value() == SIGABRT);
+      break;
+    case death::stack_overflow:
+      BOOST_TEST(error.status.signal().value() == SIGSEGV);
+      break;
+    case death::end_of_thread:
+      break; // whatever its status says: it is not there any more
+    }
+    const int four = co_await before.get();
+    const int nine = co_await after.get();
+    BOOST_TEST(four + nine == 13);
+  }
+}
+
+CO_TEST_ONCE(a_task_that_finds_no_memory_fails_and_its_worker_lives) {
+  coproc::pool workers(co_await this_executor(), 1);
+  const int before = co_await workers.apply<t::own_pid>();
+  auto error = co_await thrown_by<coproc::remote_error>(workers.apply<t::throw_bad_alloc>());
+  CHECK_CONTAINS(error.type(), "bad_alloc");
+  const int after = co_await workers.apply<t::own_pid>();
+  BOOST_TEST(before == after);
+}
+
+CO_TEST_ONCE(a_child_of_a_task_that_returns_from_it_is_no_second_worker) {
+  coproc::pool workers(co_await this_executor(), 1);
+  co_await workers.apply<t::nothing>();
+  for (int round = 0; round != 5; ++round) {
+    std::vector<async_result<int>> tasks;
+    for (int i = 0; i != 100; ++i)
+      tasks.push_back(i == 20 ? workers.apply_async<t::fork_and_return>()
+                              : workers.apply_async<t::square>(i));
+    for (int i = 0; i != 100; ++i) {
+      const int got = co_await tasks[std::size_t(i)].get();
+      if (i == 20)
+        co_await end_of(got); // the child, whose id the worker gives
+      else
+        BOOST_TEST(got == i * i);
+    }
+  }
+  BOOST_TEST(workers.stats().completed == 501u);
+  BOOST_TEST(workers.stats().restarted == 0u);
 }
 
 CO_TEST(a_worker_killed_from_outside_fails_its_task) {
@@ -186,6 +249,86 @@ CO_TEST_ONCE(death_while_reading_a_task_or_writing_a_result_is_that_tasks) {
   BOOST_TEST(one == 1);
 }
 
+CO_TEST_ONCE(death_while_reading_an_item_is_that_items_though_it_came_in_a_chunk) {
+  coproc::pool workers(co_await this_executor(), 1);
+  std::vector<dies_when_read> all(20);
+  for (int i = 0; i != 20; ++i) all[std::size_t(i)].x = i + 5; // the ninth
+  auto items = workers.imap<read_it>(all, map_options().chunk_size(20));
+  int died = 0;
+  for (int i = 0; i != 20; ++i) {
+    try {
+      auto got = co_await items.next();
+      BOOST_TEST(got.value() == i + 5);
+    } catch (const coproc::worker_died&) {
+      BOOST_TEST(i == 8);
+      ++died;
+    }
+  }
+  BOOST_TEST(died == 1);
+  BOOST_TEST(workers.stats().restarted == 1u);
+}
+
+/// Throws when it is read; half of it has been by then.
+struct throws_when_read {
+  int x = 0;
+  template <class A>
+  void save(A& to) const {
+    to(x, x);
+  }
+  template <class A>
+  void load(A& from) {
+    from(x);
+    if (x % 10 == 3) throw std::runtime_error("no good: " + std::to_string(x));
+    from(x);
+  }
+};
+int take_it(throws_when_read value) { return value.x; }
+throws_when_read give_it(int x) {
+  throws_when_read made;
+  made.x = x;
+  return made;
+}
+
+CO_TEST_ONCE(an_item_that_cannot_be_read_fails_alone) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto all = std::views::iota(0, 30) | std::views::transform(give_it);
+  for (std::size_t chunk : {1u, 4u, 100u}) {
+    auto items = workers.imap<take_it>(all, map_options().chunk_size(chunk));
+    for (int i = 0; i != 30; ++i) {
+      bool failed = false;
+      try {
+        auto got = co_await items.next();
+        BOOST_TEST(got.value() == i);
+      } catch (const coproc::remote_error& error) {
+        BOOST_TEST(error.message() == "no good: " + std::to_string(i));
+        failed = true;
+      }
+      BOOST_TEST(failed == (i % 10 == 3));
+    }
+  }
+  // Those that can't be read here: nothing is made up for the ones that came with them.
+  auto items = workers.imap<give_it>(std::views::iota(0, 30), map_options().chunk_size(5));
+  for (int i = 0; i != 30; ++i) {
+    try {
+      auto got = co_await items.next();
+      BOOST_TEST(got.value().x == i);
+    } catch (const std::runtime_error& error) {
+      CHECK_CONTAINS(std::string(error.what()), "no good");
+      BOOST_TEST(i % 10 >= 3);
+    }
+  }
+  auto end = co_await items.next();
+  BOOST_TEST(!end.has_value());
+}
+
+CO_TEST_ONCE(items_with_handles_travel_in_chunks_that_can_carry_them) {
+  coproc::pool workers(co_await this_executor(), 1);
+  announcements talk;
+  std::vector<announcements> items(300, talk); // more descriptors than one message takes
+  co_await workers.map<t::announce>(items, map_options().chunk_size(300));
+  BOOST_TEST(talk.qsize() == 300u);
+}
+
 struct cannot_be_written {
   template <class A>
   void save(A&) const {
@@ -242,6 +385,23 @@ CO_TEST_ONCE(a_crash_loop_stops_with_a_clear_error) {
   CHECK_CONTAINS(std::string(error.what()), "SIGKILL");
   workers.close();
   co_await workers.join();
+}
+
+CO_TEST_ONCE(tasks_that_all_die_end_with_a_clear_error) {
+  coproc::pool workers(co_await this_executor(), 2);
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 120; ++i) tasks.push_back(workers.apply_async<t::exit_with>(9));
+  std::size_t tried = 0, given_up = 0;
+  for (auto& task : tasks) {
+    auto error = co_await thrown_by<coproc::worker_died>(task.get());
+    BOOST_TEST(error.status.code().value() == 9);
+    ++(contains(error.what(), "gave up") ? given_up : tried);
+  }
+  BOOST_TEST(tried < 100u);
+  BOOST_TEST(given_up == tasks.size() - tried);
+  // It is not broken for good.
+  const int four = co_await workers.apply<t::square>(2);
+  BOOST_TEST(four == 4);
 }
 
 CO_TEST_ONCE(a_task_that_takes_too_long_is_killed) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -45,15 +47,60 @@ int raise_signal(int number) {
   return 0;
 }
 
+namespace {
+
+int overflow_stack(int depth) {
+  volatile char inner[4096];
+  inner[0] = 1;
+  return depth < 0 ? 0 : overflow_stack(depth + 1) + inner[0];
+}
+
+} // namespace
+
+int die_by(death how) {
+  switch (how) {
+  case death::quick_exit:
+    std::quick_exit(3);
+  case death::immediate_exit:
+    ::_exit(3);
+  case death::abort:
+    std::abort();
+  case death::uncaught_in_a_thread:
+    std::thread([] { throw std::runtime_error("nobody catches this"); }).join();
+    break;
+  case death::stack_overflow:
+    return overflow_stack(0);
+  case death::end_of_thread:
+    ::pthread_exit(nullptr);
+  case death::exec:
+    ::execl("/bin/sh", "sh", "-c", "exit 3", static_cast<char*>(nullptr));
+    break;
+  }
+  return 0;
+}
+
+int throw_bad_alloc() { throw std::bad_alloc(); }
+
+int fork_and_return() { return ::fork(); }
+
 int sleep_ms(int ms) {
   ::usleep(static_cast<useconds_t>(ms) * 1000);
   return ms;
+}
+
+int busy_us(int us) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(us);
+  while (std::chrono::steady_clock::now() < end) {
+  }
+  return ::getpid();
 }
 
 std::string twice(std::string text) { return text + text; }
 std::size_t length(const std::string& text) { return text.size(); }
 std::unique_ptr<int> boxed(int x) { return std::make_unique<int>(x); }
 int unboxed(const std::unique_ptr<int>& box) { return *box; }
+
+void announce(announcements started) { started.blocking_put(::getpid()); }
 
 void announce_and_pause(announcements started) {
   started.blocking_put(::getpid());

@@ -21,11 +21,28 @@ int throw_if_odd(int x);
 int die_if_odd(int x); // by SIGKILL
 int exit_with(int code);
 int raise_signal(int number);
+/// Ends the worker; where it can choose, with code 3.
+enum class death {
+  quick_exit,
+  immediate_exit,
+  abort,
+  uncaught_in_a_thread,
+  stack_overflow,
+  end_of_thread,
+  exec
+};
+int die_by(death how);
+int throw_bad_alloc();
+/// Both parent and child return: the child's id, and 0.
+int fork_and_return();
 int sleep_ms(int ms); // gives it back
+/// Takes so many microseconds of CPU time, and gives its pid.
+int busy_us(int us);
 std::string twice(std::string text);
 std::size_t length(const std::string& text);
 std::unique_ptr<int> boxed(int x);
 int unboxed(const std::unique_ptr<int>& box);
+void announce(announcements started); // its pid
 /// Says its pid, and sleeps for ever.
 void announce_and_pause(announcements started);
 /// The same, with a result at once when it is woken by the second queue.

@@ -50,6 +50,7 @@ public:
   /// Encodes the next items, until it has @p most, or @p bytes. @returns how many; 0: there are no more.
   /// What it throws comes after those that it has encoded.
   virtual std::uint32_t fill(message& to, std::uint32_t most, std::size_t bytes) = 0;
+  virtual item_layout layout() const = 0;
   /// @returns how many there are in all, if that is known.
   virtual std::optional<std::size_t> total() const = 0;
 };

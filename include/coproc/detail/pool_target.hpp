@@ -7,6 +7,7 @@
 #include <coproc/wire.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <tuple>
@@ -15,9 +16,14 @@
 
 namespace coproc::detail {
 
-/// Runs one item in a worker: takes the arguments from the front of @p bytes, calls the target, and encodes
-/// its result. Without a @p result it only passes the item over.
-using pool_entry = void (*)(std::span<const std::byte>& bytes, message& from, message* result);
+/// Runs one item in a worker: decodes the arguments, calls the target, and encodes its result.
+using pool_entry = void (*)(std::span<const std::byte> bytes, message& from, message& result);
+
+/// How encoded items follow each other.
+struct item_layout {
+  std::uint32_t item_size = 0; ///< Each of them has so many bytes; 0: there is one, or they are sized.
+  bool sized = false;          ///< Behind them is the size of each, and their number: std::uint64_t.
+};
 
 /// A target, as the pool knows it.
 struct pool_target {
@@ -32,12 +38,21 @@ template <auto Fn, class... P>
 struct pool_runner<Fn, std::tuple<P...>> {
   static constexpr std::size_t arity = sizeof...(P);
 
-  static void run(std::span<const std::byte>& bytes, message& from, message* result) {
-    // All or nothing: what could not be decoded stays. Braces, so that they are decoded in their order.
-    std::span<const std::byte> rest = bytes;
-    std::tuple<std::decay_t<P>...> arguments{wire::decode<std::decay_t<P>>(rest, &from)...};
-    bytes = rest;
-    if (result) call_and_encode(Fn, arguments, *result);
+  static void run(std::span<const std::byte> bytes, message& from, message& result) {
+    // Braces, so that they are decoded in their order.
+    std::tuple<std::decay_t<P>...> arguments{wire::decode<std::decay_t<P>>(bytes, &from)...};
+    require_end(bytes);
+    call_and_encode(Fn, arguments, result);
+  }
+
+  /// Of the arguments of several calls, one after the other.
+  static constexpr item_layout layout() {
+    item_layout made;
+    if constexpr ((wire::is_flat<std::decay_t<P>> && ...))
+      made.item_size = (std::uint32_t(sizeof(std::decay_t<P>)) + ... + 0u);
+    else
+      made.sized = true;
+    return made;
   }
 
   template <class... A>

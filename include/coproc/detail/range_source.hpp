@@ -14,6 +14,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace coproc::detail {
 
@@ -49,6 +50,9 @@ class range_source final : public map_source {
     }
   }();
 
+  /// Of several items. One message takes more; but the next item is not known before it is in it.
+  static constexpr std::size_t most_descriptors = 64;
+
 public:
   static consteval void check() {
     if constexpr (How == spread::one)
@@ -65,6 +69,7 @@ public:
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
     if (ended_) return 0;
     std::uint32_t count = 0;
+    sizes_.clear();
     try {
       if (!at_) at_.emplace(std::ranges::begin(whole()));
       const auto end = std::ranges::end(whole());
@@ -77,8 +82,11 @@ public:
         if (count != 0) to.append(std::to_address(*at_), count * sizeof(value));
         *at_ += static_cast<std::iter_difference_t<std::ranges::iterator_t<range_type>>>(count);
       } else {
-        for (; count != most && (count == 0 || to.size() < bytes) && *at_ != end; ++*at_) {
+        const auto has_room = [&] { return to.size() < bytes && to.descriptor_count() < most_descriptors; };
+        for (; count != most && (count == 0 || has_room()) && *at_ != end; ++*at_) {
+          const std::size_t before = to.size();
           add(to, **at_);
+          if constexpr (runner::layout().sized) sizes_.push_back(to.size() - before);
           ++count; // before the iterator moves on, which can throw
         }
       }
@@ -88,8 +96,14 @@ public:
       if (count == 0) throw;
       error_ = std::current_exception();
     }
+    if (runner::layout().sized && count != 0) {
+      sizes_.push_back(count);
+      to.append(sizes_.data(), sizes_.size() * sizeof sizes_[0]);
+    }
     return count;
   }
+
+  item_layout layout() const override { return runner::layout(); }
 
   std::optional<std::size_t> total() const override { return total_; }
 
@@ -120,6 +134,7 @@ private:
   std::optional<std::ranges::iterator_t<range_type>> at_;
   std::optional<std::size_t> total_;
   std::exception_ptr error_; // to be thrown when more is asked for
+  std::vector<std::uint64_t> sizes_;
   bool ended_ = false;
 };
 
