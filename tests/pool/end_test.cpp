@@ -11,11 +11,14 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/strand.hpp>
 
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <ranges>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -210,6 +213,135 @@ CO_TEST_ONCE(an_imap_goes_on_after_close_and_its_workers_end) {
   BOOST_TEST(!end.has_value());
   co_await workers.join();
   BOOST_TEST(workers.stats().workers == 0u);
+}
+
+CO_TEST_ONCE(the_destructor_kills_and_does_not_wait) {
+  auto workers = std::make_unique<coproc::pool>(co_await this_executor(), 3);
+  announcements started;
+  std::vector<async_result<void>> tasks;
+  for (int i = 0; i != 1000; ++i) tasks.push_back(workers->apply_async<t::announce_and_pause>(started));
+  std::vector<int> pids;
+  for (int i = 0; i != 3; ++i) pids.push_back(co_await started.get());
+  ::kill(pids[1], SIGSTOP);
+  co_await until_state(pids[1], 'T');
+  auto program = co_await beside(workers->run(helper("pause")));
+  const auto before = std::chrono::steady_clock::now();
+  workers.reset();
+  const auto took = std::chrono::steady_clock::now() - before;
+  BOOST_TEST((took < std::chrono::milliseconds(sanitized ? 2000 : 200)));
+  for (auto& task : tasks) BOOST_TEST(task.ready());
+  for (int pid : pids) co_await end_of(pid);
+  const bool aborted = co_await program.aborted();
+  BOOST_TEST(aborted);
+}
+
+// Functions of the user's that are called from within.
+
+BOOST_AUTO_TEST_CASE(on_progress_may_destroy_the_pool) {
+  leak_check leaks;
+  asio::io_context loop;
+  std::unique_ptr<coproc::pool> workers;
+  int calls = 0;
+  auto destroy = [&](coproc::progress now) {
+    ++calls;
+    BOOST_TEST(now.done() > 0u);
+    workers.reset();
+  };
+  workers = std::make_unique<coproc::pool>(loop.get_executor(), pool_options().size(2).on_progress(destroy));
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 500; ++i) tasks.push_back(workers->apply_async<t::square>(i));
+  loop.run();
+  BOOST_TEST(calls == 1);
+  for (auto& task : tasks) BOOST_TEST(task.ready());
+}
+
+BOOST_AUTO_TEST_CASE(what_on_progress_throws_the_loop_throws_and_the_pool_goes_on) {
+  leak_check leaks;
+  asio::io_context loop;
+  int calls = 0;
+  auto fail = [&](coproc::progress) {
+    if (++calls == 1) throw std::runtime_error("no progress");
+  };
+  coproc::pool workers(loop.get_executor(), pool_options().size(1).on_progress(fail));
+  auto first = workers.apply_async<t::square>(2);
+  BOOST_CHECK_THROW(loop.run(), std::runtime_error);
+  loop.restart();
+  loop.run();
+  BOOST_TEST(first.successful());
+  auto second = workers.apply_async<t::square>(3);
+  loop.restart();
+  loop.run();
+  BOOST_TEST(second.successful());
+  BOOST_TEST(calls >= 2);
+}
+
+CO_TEST_ONCE(on_progress_is_not_called_once_its_map_is_over) {
+  coproc::pool workers(co_await this_executor(), 2);
+  for (int round = 0; round != 20; ++round) {
+    auto over = std::make_shared<bool>(false);
+    auto report = [over](coproc::progress) { BOOST_TEST(!*over); };
+    std::vector<int> items(200, 2);
+    items[std::size_t(round)] = 1;
+    try {
+      (void)co_await workers.map<t::throw_if_odd>(items, map_options().on_progress(report));
+      BOOST_ERROR("nothing was thrown");
+    } catch (const coproc::remote_error&) {
+    }
+    *over = true;
+  }
+  co_await workers.apply<t::nothing>();
+  co_await breathe();
+}
+
+CO_TEST_ONCE(a_range_may_use_the_pool_that_reads_it) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto inner = std::make_shared<std::vector<async_result<int>>>();
+  auto greedy = std::views::iota(0, 300) | std::views::transform([&workers, inner](int x) {
+                  inner->push_back(workers.apply_async<t::square>(x));
+                  if (x % 7 == 3) inner->at(std::size_t(x) / 2).cancel();
+                  return x;
+                });
+  auto squares = co_await workers.map<t::square>(greedy);
+  BOOST_REQUIRE(squares.size() == 300u);
+  BOOST_TEST(squares[299] == 299 * 299);
+  for (auto& task : *inner) co_await task.wait();
+}
+
+// Several threads: a pool on a strand.
+
+namespace {
+
+asio::awaitable<void> use_on_a_strand(coproc::pool& workers, int& sum) {
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 300; ++i) tasks.push_back(workers.apply_async<t::square>(i));
+  auto items = workers.imap<t::square>(std::views::iota(0, 300));
+  for (auto& task : tasks) sum += co_await task.get() != 0;
+  while (auto got = co_await items.next()) sum += *got != 0;
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::exit_with>(1));
+  std::vector<int> ones(1000, 1);
+  auto mapped = co_await workers.map<t::square>(ones);
+  for (int one : mapped) sum += one;
+  workers.close();
+  co_await workers.join();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_pool_on_a_strand_of_a_loop_that_four_threads_run) {
+  leak_check leaks;
+  asio::io_context loop;
+  auto strand = asio::make_strand(loop);
+  {
+    coproc::pool workers(strand, 2);
+    int sum = 0;
+    std::exception_ptr error;
+    asio::co_spawn(strand, use_on_a_strand(workers, sum), [&](std::exception_ptr e) { error = e; });
+    std::vector<std::thread> threads;
+    for (int i = 0; i != 4; ++i) threads.emplace_back([&] { loop.run_for(deadline()); });
+    for (auto& thread : threads) thread.join();
+    if (error) std::rethrow_exception(error);
+    BOOST_TEST(sum == 299 + 299 + 1000);
+  }
 }
 
 // Workers that do not go.
