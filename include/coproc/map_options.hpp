@@ -33,7 +33,8 @@ public:
   map_options&& window(std::size_t items) && { return std::move(window(items)); }
 
   /// Calls @p report from the pool's executor as items are finished, and at their end; not for each of them
-  /// if they are many. What it throws, the event loop throws.
+  /// if they are many, and not once the map has thrown or the stream is gone. What it throws, the event loop
+  /// throws.
   map_options& on_progress(std::function<void(progress)> report) &;
   map_options&& on_progress(std::function<void(progress)> report) && {
     return std::move(on_progress(std::move(report)));

@@ -45,8 +45,10 @@ namespace coproc {
 /// **Faults.** A worker that dies, for whatever reason, fails the task that it was running and no other:
 /// what it had finished is kept, what it had not started runs elsewhere, and no task is started twice unless
 /// pool_options::retries() says so. What a worker has started and finished is noted in memory that outlives
-/// it. A new worker takes its place; if workers die one after another before they come to run anything, or
-/// their initializer fails, the tasks that wait fail with a worker_died that says so.
+/// it. A new worker takes its place, after a pause if the one before it died as well. If workers die one
+/// after another before they come to run anything, or their initializer fails, or very many of them die with
+/// not one task completed, the tasks that wait fail with a worker_died that says so; later ones are tried
+/// again.
 ///
 /// A worker that is to end (its share is done, or the pool is closed) and has not after five seconds, being
 /// stopped or held up, is killed.
@@ -58,7 +60,11 @@ namespace coproc {
 /// **Destruction**: kills the workers, without waiting. Coroutines in apply(), map(), run() and join()
 /// complete with `operation_aborted`; an async_result or result_stream that is not finished fails with
 /// pool_terminated.
-/// **Thread safety**: one strand at a time. An idle pool does not keep its execution context running.
+/// **Thread safety**: one strand at a time, for the pool together with its results and streams. Where several
+/// threads run the context, give the pool a strand (asio::make_strand) as its executor, and use it from
+/// there. An idle pool does not keep its execution context running.
+/// **Lifetime**: may outlive its execution context: what was not finished by then has failed, and submitting
+/// more is a `std::logic_error`.
 class pool {
 public:
   /// A pool of @p size slots on the context of @p executor. @throws std::invalid_argument for 0, or if it was
@@ -130,7 +136,8 @@ public:
   /// **Cancellation**: terminal. While it waits, it is dropped; then as coproc::run().
   asio::awaitable<completed> run(coproc::command program);
 
-  /// Lets no more in; what is queued runs to its end. An imap() that is read meanwhile goes on in its range.
+  /// Lets no more in; what is queued runs to its end. Does nothing if it is closed already. An imap() that is
+  /// read meanwhile goes on in its range.
   void close();
   /// Lets no more in. What is queued or running fails with pool_terminated; workers are killed, programs are
   /// stopped by their stop policy.
@@ -141,6 +148,7 @@ public:
   /// **Cancellation**: terminal, partial and total; nothing else changes.
   asio::awaitable<void> join();
 
+  /// @returns what it is doing now, and has done so far.
   pool_stats stats() const;
 
 private:

@@ -77,8 +77,8 @@ public:
   pool_options& retries(int times) &;
   pool_options&& retries(int times) && { return std::move(retries(times)); }
 
-  /// Calls @p report from the pool's executor as tasks are finished; not for each of them if they are many.
-  /// What it throws, the event loop throws.
+  /// Calls @p report from the pool's executor as tasks are finished; not for each of them if they are many,
+  /// and not once the pool is gone, which @p report may bring about. What it throws, the event loop throws.
   pool_options& on_progress(std::function<void(progress)> report) &;
   pool_options&& on_progress(std::function<void(progress)> report) && {
     return std::move(on_progress(std::move(report)));

@@ -10,8 +10,8 @@ namespace coproc {
 /// The worker of a pool that ran this task died: it called exit(), was killed by a signal, ran out of memory.
 /// The task has had its effects up to that point; other tasks are not touched.
 ///
-/// Also when workers die one after another before they come to run anything, or their initializer fails, and
-/// the pool gives up: what() says so then.
+/// Also when workers die one after another before they come to run anything, or their initializer fails, or
+/// very many die with not one task completed, and the pool gives up: what() says so then.
 class worker_died : public error {
 public:
   /// @param what says which task, and what happened. @param end how the worker ended.

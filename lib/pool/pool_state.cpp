@@ -4,11 +4,13 @@
 #include "os/cpus.hpp"
 #include "pool/pool_worker.hpp"
 
+#include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 #include <coproc/pool_closed.hpp>
 #include <coproc/pool_terminated.hpp>
 
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace coproc::detail {
@@ -116,6 +118,7 @@ void pool_state::terminate() {
 
 asio::awaitable<void> pool_state::join(std::shared_ptr<pool_state> self) {
   self->check_use(co_await asio::this_coro::executor);
+  if (self->abandoned_) throw std::system_error(asio::error::operation_aborted);
   if (!self->closing_) throw std::logic_error("pool: join() comes after close() or terminate()");
   if (self->policy_.ended()) co_return;
   auto wait = [self](suspension<bool> waiter) { self->joiners_.add(std::move(waiter)); };
