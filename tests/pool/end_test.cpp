@@ -11,7 +11,9 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <asio/strand.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <exception>
@@ -275,22 +277,48 @@ BOOST_AUTO_TEST_CASE(what_on_progress_throws_the_loop_throws_and_the_pool_goes_o
   BOOST_TEST(calls >= 2);
 }
 
-CO_TEST_ONCE(on_progress_is_not_called_once_its_map_is_over) {
-  coproc::pool workers(co_await this_executor(), 2);
-  for (int round = 0; round != 20; ++round) {
-    auto over = std::make_shared<bool>(false);
-    auto report = [over](coproc::progress) { BOOST_TEST(!*over); };
-    std::vector<int> items(200, 2);
-    items[std::size_t(round)] = 1;
-    try {
-      (void)co_await workers.map<t::throw_if_odd>(items, map_options().on_progress(report));
-      BOOST_ERROR("nothing was thrown");
-    } catch (const coproc::remote_error&) {
-    }
-    *over = true;
-  }
-  co_await workers.apply<t::nothing>();
+namespace {
+
+/// Waits until more has been completed, and is there before on_progress hears of it.
+asio::awaitable<void> until_completed(coproc::pool& workers, std::size_t count) {
+  while (workers.stats().completed < count) co_await asio::post(asio::use_awaitable);
+}
+
+} // namespace
+
+CO_TEST_ONCE(on_progress_is_not_called_once_its_stream_is_gone) {
+  coproc::pool workers(co_await this_executor(), 1);
+  announcements go;
+  std::vector<announcements> items(3, go);
+  int calls = 0;
+  auto report = [&](coproc::progress) { ++calls; };
+  auto results = std::make_unique<coproc::result_stream<int>>(
+      workers.imap<t::wait_for>(items, map_options().chunk_size(1).on_progress(report)));
+  co_await go.put(1);
+  co_await until_completed(workers, 1);
+  BOOST_TEST(calls == 0);
+  results.reset();
   co_await breathe();
+  BOOST_TEST(calls == 0);
+  workers.terminate();
+}
+
+CO_TEST_ONCE(on_progress_is_not_called_once_its_pool_is_gone) {
+  int calls = 0;
+  auto report = [&](coproc::progress) { ++calls; };
+  auto workers =
+      std::make_unique<coproc::pool>(co_await this_executor(), pool_options().size(1).on_progress(report));
+  announcements go;
+  auto first = workers->apply_async<t::wait_for>(go);
+  auto second = co_await beside(workers->apply<t::wait_for>(go));
+  co_await go.put(1);
+  co_await until_completed(*workers, 1);
+  BOOST_TEST(calls == 0);
+  workers.reset();
+  const bool aborted = co_await second.aborted();
+  BOOST_TEST(aborted);
+  co_await breathe();
+  BOOST_TEST(calls == 0);
 }
 
 CO_TEST_ONCE(a_range_may_use_the_pool_that_reads_it) {

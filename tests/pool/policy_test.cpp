@@ -659,7 +659,9 @@ BOOST_AUTO_TEST_CASE(a_worker_that_does_not_begin_is_replaced) {
   world w(set);
   auto& task = w.ask();
   w.start_all();
+  w.pass(set.patience);
   w.pass(1s);
+  BOOST_TEST(!w.worker(0).dead); // once may be chance
   w.pass(1s);
   w.bury();
   w.start_all();

@@ -112,6 +112,8 @@ int announce_and_wait(announcements started, announcements go) {
   return go.blocking_get();
 }
 
+int wait_for(announcements go) { return go.blocking_get(); }
+
 int die_until(const std::string& path, int times) {
   std::ofstream(path, std::ios::app) << '.' << std::flush;
   const auto starts = static_cast<int>(std::ifstream(path, std::ios::ate).tellg());

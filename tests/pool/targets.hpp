@@ -47,6 +47,7 @@ void announce(announcements started); // its pid
 void announce_and_pause(announcements started);
 /// The same, with a result at once when it is woken by the second queue.
 int announce_and_wait(announcements started, announcements go);
+int wait_for(announcements go);
 /// Dies the first time, as a file tells: gives how often it was started.
 int die_until(const std::string& path, int times);
 /// How often this worker has run it.
