@@ -131,6 +131,7 @@ void pool_policy::frozen(worker& w, bool item_runs, time_point item_since, time_
     } else {
       const bool slow = passed >= set_.patience;
       if (slow) give_back = w.stalled = true;
+      if (slow && !item_runs) w.look = now + 10 * set_.patience;
       if (slow && item_runs) learn(u.target, passed);
       if (item_runs && u.fate == verdict::dropped)
         stop_after(w, u);
@@ -240,7 +241,7 @@ void pool_policy::tick(time_point now) {
       continue;
     }
     const bool late = set_.task_timeout > duration::zero() && now >= w->since + set_.task_timeout;
-    const bool slow = waits_behind_first(*w) && now >= w->since + set_.patience;
+    const bool slow = waits_behind_first(*w) && now >= slow_at(*w);
     if (late || slow) freeze(*w);
   }
   dispatch(now);
@@ -262,7 +263,7 @@ std::optional<pool_policy::time_point> pool_policy::wakeup() const {
       const bool ever = time_point::max() - w->since > set_.task_timeout;
       if (ever) at(w->since + set_.task_timeout);
     }
-    if (waits_behind_first(*w)) at(w->since + set_.patience);
+    if (waits_behind_first(*w)) at(slow_at(*w));
   }
   if (!terminated_ && not_before_ != time_point() &&
       ((replace_now_ && !closed_ && owed_ != 0 && count_present() < set_.size) || wants_worker()))

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -79,6 +80,7 @@ public:
     std::int64_t load = 0;    ///< Expected, ns.
     /// The last time that it was seen to make progress, got work when it had none, or was told to leave.
     time_point since{};
+    time_point look{};     ///< It was found standing still: not to be looked at again before.
     bool freezing = false; ///< A freeze action is under way.
     bool worn = false;     ///< It gets no more work, and is retired once it has none.
     bool stalled = false;  ///< Nothing is handed ahead until the first unit ends.
@@ -221,6 +223,7 @@ private:
     return target < expected_.size() ? expected_[target] : 0;
   }
   bool waits_behind_first(const worker& w) const;
+  time_point slow_at(const worker& w) const { return std::max(w.since + set_.patience, w.look); }
   std::int64_t could_give(const worker& w) const;
   void share_out();
   void retire(worker& w, time_point now);

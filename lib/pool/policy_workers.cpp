@@ -124,9 +124,9 @@ bool pool_policy::learn(std::uint32_t target, duration took) {
 
 /// @returns whether anything would wait if the item that @p w runs were a long one.
 bool pool_policy::waits_behind_first(const worker& w) const {
-  if (w.stalled || w.handed.empty()) return false;
+  if (w.handed.empty()) return false;
   const unit& first = *w.handed.front();
-  return w.handed.size() > 1 || (first.count - first.done > 1 && first.fate == verdict::none);
+  return (w.handed.size() > 1 && !w.stalled) || (first.count - first.done > 1 && first.fate == verdict::none);
 }
 
 /// @returns what a worker has besides the item that it runs and could be taken back, ns.

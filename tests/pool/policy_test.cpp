@@ -461,6 +461,26 @@ BOOST_AUTO_TEST_CASE(the_rest_of_a_chunk_does_not_wait_behind_a_long_item) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(nor_if_its_worker_stood_still_before) {
+  auto set = limits_of(2);
+  world w(set);
+  w.took = 1us;
+  auto& chunk = w.ask(10);
+  w.start_all();
+  w.pass(set.patience); // it does not begin for a while
+  BOOST_REQUIRE(w.worker(0).todo.size() == 1u);
+  BOOST_TEST((!w.rules.wakeup() || *w.rules.wakeup() >= w.now + 5 * set.patience)); // not all the time
+  w.work(w.worker(0));
+  w.begin(w.worker(0));
+  for (int i = 0; i != 20; ++i) w.pass(set.patience);
+  w.start_all();
+  BOOST_REQUIRE(w.up() == 2u);
+  while (!chunk.outcomes[9]) w.work(w.worker(1));
+  BOOST_TEST(chunk.outcomes[1] == 0);
+  w.finish(w.worker(0));
+  BOOST_TEST(chunk.finished());
+}
+
 BOOST_AUTO_TEST_CASE(an_idle_worker_shares_what_takes_longer_than_was_thought) {
   auto set = limits_of(2);
   world w(set);
