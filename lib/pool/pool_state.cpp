@@ -168,8 +168,13 @@ void pool_state::abandon() noexcept {
   admissions_.fail_all(aborted());
   joiners_.fail_all(aborted());
   touched_.clear();
-  for (auto& [is, w] : std::exchange(workers_, {})) w->drop();
+  drop_workers();
   timer_.reset();
+}
+
+void pool_state::drop_workers() noexcept {
+  for (const auto& w : policy_.workers()) w->link = nullptr; // who asks the policy still finds them there
+  for (auto& [is, w] : std::exchange(workers_, {})) w->drop();
 }
 
 void pool_state::shutdown() noexcept {
@@ -184,7 +189,7 @@ void pool_state::shutdown() noexcept {
   admissions_.drop();
   joiners_.drop();
   touched_.clear();
-  for (auto& [is, w] : std::exchange(workers_, {})) w->drop();
+  drop_workers();
   timer_.reset();
   executor_ = {};
 }

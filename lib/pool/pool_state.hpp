@@ -94,6 +94,7 @@ private:
   friend class pool_worker;
 
   void shutdown() noexcept override;
+  void drop_workers() noexcept;
   void pump();
   void carry_out(const pool_policy::action& a);
   std::exception_ptr error_of(const pool_policy::action& a) const;

@@ -214,6 +214,11 @@ BOOST_AUTO_TEST_CASE(a_pool_outlives_its_context) {
   BOOST_TEST(task.ready());
   BOOST_TEST(!task.successful());
   BOOST_CHECK_THROW((void)workers.apply_async<t::square>(1), std::logic_error);
+  BOOST_TEST(workers.stats().running == 0u);
+  task.cancel();
+  workers.close();
+  workers.terminate();
+  BOOST_TEST(workers.stats().queued == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(another_context_is_a_logic_error) {
