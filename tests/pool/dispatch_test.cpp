@@ -64,7 +64,7 @@ int pay(const visit& which) {
 
 } // namespace
 
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 constexpr bool is_fast_build = true;
 #else
 constexpr bool is_fast_build = false;
@@ -85,8 +85,8 @@ CO_TEST_ONCE(frames_are_batched_into_few_system_calls) {
                            << " of the worker");
   BOOST_TEST(by_host > 0u);
   BOOST_TEST(by_worker > 0u);
-  // A task that takes longer has fewer handed ahead of it.
-  const std::size_t limit = is_fast_build ? count / 10 : count;
+  // Slow tasks are not handed ahead: each has a packet of its own.
+  const std::size_t limit = is_fast_build ? count / 10 : 3 * count;
   BOOST_TEST(by_host < limit);
   BOOST_TEST(by_worker < limit);
 }
