@@ -12,7 +12,7 @@ std::size_t allocations() noexcept { return count; }
 
 } // namespace coproc::test
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !COPROC_TEST_SANITIZED
 // These come before those of the C library, whose free() takes what they return.
 extern "C" {
 void* __libc_malloc(std::size_t size);

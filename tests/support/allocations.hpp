@@ -1,13 +1,14 @@
 #pragma once
 
 #include "support/co_test.hpp"
+#include "support/sanitizers.hpp"
 
 #include <cstddef>
 
 namespace coproc::test {
 
 /// Whether allocations() counts: not with a sanitizer, which has an allocator of its own.
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !COPROC_TEST_SANITIZED
 inline constexpr bool allocations_are_counted = true;
 #else
 inline constexpr bool allocations_are_counted = false;

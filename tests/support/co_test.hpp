@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/sanitizers.hpp"
+
 #include <coproc/duration.hpp>
 
 #include <asio/awaitable.hpp>
@@ -35,7 +37,7 @@ duration deadline();
 /// stress test.
 std::size_t scale_from_environment(const char* name, std::size_t otherwise);
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if COPROC_TEST_SANITIZED
 inline constexpr bool sanitized = true;
 #else
 inline constexpr bool sanitized = false;
