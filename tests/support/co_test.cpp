@@ -141,7 +141,7 @@ std::vector<std::size_t> choose_steps(std::size_t steps, std::size_t room) {
 
 } // namespace
 
-duration deadline() { return sanitized ? 60s : 20s; }
+duration deadline() { return sanitized ? 180s : 60s; }
 
 std::size_t scale_from_environment(const char* name, std::size_t otherwise) {
   const char* text = std::getenv(name);
