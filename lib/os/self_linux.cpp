@@ -49,6 +49,15 @@ bool is_environment(const std::vector<std::string>& variables) noexcept {
 
 void show_name(const std::string& name) noexcept { ::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0); }
 
+// ThreadSanitizer has a thread of its own; g++ and clang say in different ways that it is there.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool has_thread_of_sanitizer = true;
+#elif defined(__has_feature)
+constexpr bool has_thread_of_sanitizer = __has_feature(thread_sanitizer);
+#else
+constexpr bool has_thread_of_sanitizer = false;
+#endif
+
 bool is_single_threaded() noexcept {
   DIR* tasks = ::opendir("/proc/self/task");
   if (!tasks) return true; // no /proc: nothing that could be known
@@ -56,11 +65,7 @@ bool is_single_threaded() noexcept {
   while (const dirent* entry = ::readdir(tasks))
     if (entry->d_name[0] != '.') ++count;
   ::closedir(tasks);
-#if defined(__SANITIZE_THREAD__)
-  return count <= 2; // ThreadSanitizer has one of its own
-#else
-  return count <= 1;
-#endif
+  return count <= (has_thread_of_sanitizer ? 2 : 1);
 }
 
 namespace {

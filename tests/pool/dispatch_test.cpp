@@ -7,6 +7,7 @@
 #include "support/fault.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
+#include "support/sanitizers.hpp"
 
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
@@ -64,7 +65,7 @@ int pay(const visit& which) {
 
 } // namespace
 
-#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(NDEBUG) && !COPROC_TEST_SANITIZED
 constexpr bool is_fast_build = true;
 #else
 constexpr bool is_fast_build = false;
