@@ -85,10 +85,11 @@ public:
       child_.pid = -1;
     } else if (clock::now() < give_up_at_) {
       timer_.expires_after(delay_);
+      delay_ = std::min(delay_ * 2, clock::duration(std::chrono::milliseconds(50)));
+      // From here on it belongs to the handler, which another thread may run at once.
       timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
         if (!error) self->look();
       });
-      delay_ = std::min(delay_ * 2, clock::duration(std::chrono::milliseconds(50)));
     }
   }
 

@@ -156,7 +156,10 @@ void pool_policy::frozen(worker& w, bool item_runs, time_point item_since, time_
       requeue(u);
   }
   if (give_back && !w.handed.empty()) w.stalled = true;
-  if (kill) w.state = worker_state::killed;
+  if (kill) {
+    w.state = worker_state::killed;
+    ++owed_;
+  }
   action a{kill ? action_kind::kill : action_kind::thaw};
   a.who = &w;
   act(a);

@@ -219,7 +219,6 @@ void pool_policy::initializer_failed(worker& w, time_point now) {
   a.who = &w;
   act(a);
   after_death(w, true, now);
-  --owed_; // its end will say so
   dispatch(now);
   leave_if_done(now);
 }
@@ -227,6 +226,7 @@ void pool_policy::initializer_failed(worker& w, time_point now) {
 void pool_policy::condemn(worker& w) {
   if (w.state == worker_state::killed) return;
   w.state = worker_state::killed;
+  ++owed_; // now, since another may be started before it has ended
   action a{action_kind::kill};
   a.who = &w;
   act(a);
@@ -284,7 +284,6 @@ void pool_policy::ended(worker& w, bool item_runs, time_point now) {
       requeue(u);
   }
   if (before == worker_state::killed) {
-    ++owed_;
     replace_now_ = replace_now_ || at_start_ == 0;
   } else if (before != worker_state::leaving) {
     after_death(w, at_start, now);
