@@ -1,5 +1,5 @@
-// What a program may pass without a warning from within the headers, whichever warnings it has on: arguments are
-// converted there, and the compiler no longer sees that a literal fits.
+// What a program may pass without a warning from within the headers, whichever warnings it has on: arguments
+// are converted there, and the compiler no longer sees that a literal fits.
 #include <coproc/pool.hpp>
 #include <coproc/process.hpp>
 #include <coproc/queue.hpp>

@@ -485,8 +485,8 @@ CO_TEST_ONCE(garbage_among_many_tasks_costs_one_at_most) {
       ++died; // the one that ran when it was noticed
     }
   }
-  // It may be noticed later only: when the host waits for that worker. And its place is taken when there is work
-  // for two.
+  // It may be noticed later only: when the host waits for that worker. And its place is taken when there is
+  // work for two.
   for (int i = 0; i != 1000 && workers.stats().restarted == 0; ++i) {
     std::vector<async_result<int>> some;
     for (int n = 0; n != 4; ++n) some.push_back(workers.apply_async<t::sleep_ms>(2));

@@ -1,7 +1,7 @@
 // A program that runs targets of a library that it is linked with and, after that, of one that it loads: a
 // fork has loaded it, too; what is executed anew has not, and says so before anything runs. One that it
-// finds in COPROC_TEST_LIBRARY it loads before init(): then so does every child. (An argument would not do: the
-// arguments of a child are others.)
+// finds in COPROC_TEST_LIBRARY it loads before init(): then so does every child. (An argument would not do:
+// the arguments of a child are others.)
 #include "library_of_targets.hpp"
 
 #include <coproc/bootstrap_error.hpp>

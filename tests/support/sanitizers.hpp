@@ -1,7 +1,7 @@
 #pragma once
 
-/// COPROC_TEST_SANITIZED: the program is instrumented by AddressSanitizer or ThreadSanitizer. g++ says so with
-/// macros, clang with features.
+/// COPROC_TEST_SANITIZED: the program is instrumented by AddressSanitizer or ThreadSanitizer. g++ says so
+/// with macros, clang with features.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define COPROC_TEST_SANITIZED 1
