@@ -39,6 +39,8 @@ struct message_access {
   static message of_size(std::size_t size);
   static std::span<std::byte> room(message& in) noexcept;
   static message of_bytes(std::span<const std::byte> bytes, std::vector<os::unique_fd> descriptors);
+  /// Gives @p bytes to a message that was received, and has descriptors only. @throws std::bad_alloc
+  static void add_bytes(message& to, std::span<const std::byte> bytes);
 
   /// A message whose bytes are the first @p size ones of a segment that was received.
   /// @throws wire::error if it is no segment of that size, or not sealed: a segment that its sender can still

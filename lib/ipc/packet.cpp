@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace coproc::detail {
 
@@ -28,6 +29,11 @@ int send_message(int socket, std::uint32_t kind, message& body, const std::vecto
                        .descriptors = descriptors.size() - (segment >= 0 ? 1 : 0)};
   return os::send_packet(socket, std::as_bytes(std::span(&header, 1)),
                          segment >= 0 ? std::span<const std::byte>() : body.bytes(), descriptors, wait);
+}
+
+message incoming::take() {
+  if (!in_buffer.empty()) message_access::add_bytes(body, std::exchange(in_buffer, {}));
+  return std::move(body);
 }
 
 namespace {
@@ -80,6 +86,7 @@ incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking w
   std::vector<os::unique_fd> descriptors;
   os::received got =
       os::receive_packet(socket, std::as_writable_bytes(std::span(&header, 1)), buffer, descriptors, wait);
+  if (got.error == EMSGSIZE) throw_nonsense(); // send_message() puts so much in a segment
   incoming result;
   result.error = got.error;
   result.closed = got.error == 0 && got.size == 0;

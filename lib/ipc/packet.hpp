@@ -35,6 +35,8 @@ struct incoming {
 
   /// @returns the bytes, wherever they are. @throws as message::bytes()
   std::span<const std::byte> bytes() const { return in_buffer.empty() ? body.bytes() : in_buffer; }
+  /// @returns the message, which keeps its bytes. @throws std::bad_alloc
+  message take();
 };
 
 /// Receives one message. @throws wire::error if it is no packet of send_message().

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -108,6 +109,7 @@ private:
   os::mapping memory_;
   os::unique_fd worker_end_;
   stream_end socket_;
+  const std::unique_ptr<std::byte[]> buffer_; // for the bytes of one packet
   std::vector<bool> known_;
   std::deque<packet> packets_;
   std::size_t to_discard_ = 0; // packets that are still in the socket, and whose results have failed

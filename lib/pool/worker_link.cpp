@@ -27,7 +27,8 @@ constexpr std::size_t largest_run = 4 * 1024;
 
 worker_link::worker_link(os::unique_fd socket, os::mapping memory, const worker_settings& settings)
     : socket_(std::move(socket)), memory_(std::move(memory)),
-      page_(*std::launder(reinterpret_cast<link_page*>(memory_.data()))), settings_(settings) {}
+      page_(*std::launder(reinterpret_cast<link_page*>(memory_.data()))), settings_(settings),
+      buffer_(std::make_unique_for_overwrite<std::byte[]>(max_inline)) {}
 
 // ---- waiting
 
@@ -48,9 +49,9 @@ void worker_link::wait_until(Ready ready) {
 }
 
 void worker_link::receive() {
-  incoming next = receive_message(socket_.get(), os::blocking::yes);
+  incoming next = receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::yes);
   if (next.closed || next.error != 0) throw over();
-  if (static_cast<link_packet>(next.kind) == link_packet::task) packets_.push_back(std::move(next.body));
+  if (static_cast<link_packet>(next.kind) == link_packet::task) packets_.push_back(next.take());
 }
 
 /// The host sleeps, and there is something for it to do.

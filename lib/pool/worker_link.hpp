@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <span>
 
 namespace coproc::detail {
@@ -57,7 +58,8 @@ private:
   const os::mapping memory_;
   link_page& page_;
   const worker_settings settings_;
-  std::deque<message> packets_; // of units that are still to come
+  const std::unique_ptr<std::byte[]> buffer_; // for the bytes of one packet
+  std::deque<message> packets_;               // of units that are still to come
   std::uint64_t read_ = 0, written_ = 0, published_ = 0;
   std::int64_t started_ = 0, run_started_ = 0;
   result_entry* run_ = nullptr;

@@ -461,9 +461,12 @@ CO_TEST_ONCE(garbage_on_the_channel_fails_that_workers_task_and_no_other) {
   announcements started, go;
   auto bystander = workers.apply_async<t::announce_and_wait>(started, go);
   (void)co_await started.get();
-  auto error = co_await thrown_by<coproc::worker_died>(
-      workers.apply<t::write_garbage_to_channels>(t::and_then::pause));
-  BOOST_TEST(error.status.signal().value() == SIGKILL); // the pool's doing
+  const std::vector<std::size_t> sizes{3, 60, 100'000}; // a header has 24
+  for (std::size_t bytes : sizes) {
+    auto error = co_await thrown_by<coproc::worker_died>(
+        workers.apply<t::write_garbage_to_channels>(t::and_then::pause, bytes));
+    BOOST_TEST_CONTEXT(bytes) BOOST_TEST(error.status.signal().value() == SIGKILL); // the pool's doing
+  }
   co_await go.put(1);
   const int one = co_await bystander.get();
   BOOST_TEST(one == 1);
@@ -474,8 +477,9 @@ CO_TEST_ONCE(garbage_among_many_tasks_costs_one_at_most) {
   co_await workers.apply<t::nothing>();
   std::vector<async_result<int>> tasks;
   for (int i = 0; i != 200; ++i)
-    tasks.push_back(i == 50 ? workers.apply_async<t::write_garbage_to_channels>(t::and_then::go_on)
-                            : workers.apply_async<t::square>(i));
+    tasks.push_back(
+        i == 50 ? workers.apply_async<t::write_garbage_to_channels>(t::and_then::go_on, std::size_t(60))
+                : workers.apply_async<t::square>(i));
   int died = 0;
   for (int i = 0; i != 200; ++i) {
     try {

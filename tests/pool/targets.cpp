@@ -139,13 +139,14 @@ void write_garbage_to_stdout() {
   if (::write(1, "nothing that anybody expects\n", 29) < 0) ::_exit(99);
 }
 
-int write_garbage_to_channels(and_then next) {
-  const char noise[] = "\x01\x02 this is nothing that anybody could expect \xff\xff\xff\xff\xff\xff";
+int write_garbage_to_channels(and_then next, std::size_t bytes) {
+  std::string noise = "\x01\x02 this is nothing that anybody could expect ";
+  noise.resize(bytes, '\xff');
   for (int fd = 3; fd != 256; ++fd) {
     int type = 0;
     socklen_t size = sizeof type;
     if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
-      (void)::send(fd, noise, sizeof noise, MSG_NOSIGNAL | MSG_DONTWAIT);
+      (void)::send(fd, noise.data(), noise.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   while (next == and_then::pause) ::pause();
   return -1;

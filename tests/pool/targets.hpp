@@ -61,7 +61,7 @@ void print(const std::string& text);
 void write_garbage_to_stdout();
 /// Sends something to every channel that the worker has, and sleeps for ever or returns.
 enum class and_then { pause, go_on };
-int write_garbage_to_channels(and_then next);
+int write_garbage_to_channels(and_then next, std::size_t bytes);
 /// Adds a start to the file, and overwrites what the worker shares with the pool.
 int overwrite_shared_memory(const std::string& path);
 /// Closes all descriptors but the standard ones.
