@@ -17,6 +17,9 @@ static_assert(futex_word::is_always_lock_free && sizeof(futex_word) == 4);
 /// reason.
 void futex_wait(const futex_word& word, std::uint32_t expected, deadline until) noexcept;
 
+/// Wakes all that sleep on @p word.
+void futex_wake(const futex_word& word) noexcept;
+
 /// Adds @p amount (below 2048) to @p word and wakes all that sleep on it. The kernel does both in one step,
 /// which even SIGKILL cannot part: either the word is as before, or everybody has been woken.
 void futex_add_and_wake(futex_word& word, std::uint32_t amount) noexcept;

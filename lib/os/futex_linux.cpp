@@ -26,11 +26,11 @@ bool wake_op(const futex_word& sleepers, const futex_word& changed, int operatio
                    address_of(changed), code) >= 0;
 }
 
-void wake(const futex_word& word) noexcept {
+} // namespace
+
+void futex_wake(const futex_word& word) noexcept {
   ::syscall(SYS_futex, address_of(word), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
-
-} // namespace
 
 void futex_wait(const futex_word& word, std::uint32_t expected, deadline until) noexcept {
   timespec end{};
@@ -49,15 +49,15 @@ void futex_add_and_wake(futex_word& word, std::uint32_t amount) noexcept {
   word.fetch_add(0, std::memory_order_release); // the kernel's part is invisible to the thread sanitizer
   if (wake_op(word, word, FUTEX_OP_ADD, amount)) return;
   word.fetch_add(amount); // no such operation in this sandbox
-  wake(word);
+  futex_wake(word);
 }
 
 void futex_set_and_wake(futex_word& word, std::uint32_t bits, futex_word& other) noexcept {
   word.fetch_or(0, std::memory_order_release);
   if (wake_op(other, word, FUTEX_OP_OR, bits)) return;
   word.fetch_or(bits);
-  wake(word);
-  wake(other);
+  futex_wake(word);
+  futex_wake(other);
 }
 
 } // namespace coproc::os

@@ -3,6 +3,7 @@
 #include "ipc/message.hpp"
 #include "ipc/packet.hpp"
 #include "os/error.hpp"
+#include "os/futex.hpp"
 #include "os/socket.hpp"
 
 #include <coproc/wire.hpp>
@@ -118,10 +119,8 @@ void host_link::revoke(std::uint64_t place) noexcept {
 
 void host_link::nudge() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (page().sleeps.load(std::memory_order_relaxed) == 0 || page().sleeps.exchange(0) == 0 || closed_) return;
-  message nothing;
-  // If it has no room for a wake-up, it has something to read that will wake it.
-  (void)send_message(socket_.fd(), static_cast<std::uint32_t>(link_packet::wake), nothing, os::blocking::no);
+  if (page().sleeps.load(std::memory_order_relaxed) != 0 && page().sleeps.exchange(0) != 0)
+    os::futex_wake(page().sleeps);
 }
 
 // ---- what has been started
@@ -277,7 +276,9 @@ bool host_link::arm(std::uint64_t count) noexcept {
 }
 
 void host_link::shut_down() noexcept {
-  if (socket_.is_open()) os::shut_down(socket_.fd());
+  page().leave.store(1);
+  nudge();
+  if (socket_.is_open()) os::shut_down(socket_.fd()); // lest it waits for room in there
 }
 
 } // namespace coproc::detail

@@ -6,10 +6,11 @@
 
 namespace coproc::detail {
 
-// What the pool and one of its workers share: a page with two rings, and a packet socket for wake-ups,
-// descriptors and what is too large for a ring. The rings have one writer and one reader each. What a worker
-// has started and finished is in this memory and not in its own, so that it outlives it: nothing is lost or
-// started twice when it is killed between any two instructions.
+// What the pool and one of its workers share: a page with two rings, and a packet socket for descriptors,
+// what is too large for a ring, and to wake the host; the worker sleeps on a word of the page (futex(2)),
+// which costs less. The rings have one writer and one reader each. What a worker has started and finished is
+// in this memory and not in its own, so that it outlives it: nothing is lost or started twice when it is
+// killed between any two instructions.
 
 inline constexpr std::size_t task_ring_size = 128 * 1024;
 inline constexpr std::size_t result_ring_size = 128 * 1024;
@@ -45,7 +46,7 @@ struct link_page {
   alignas(64) std::atomic<std::uint64_t> claimed;
   std::atomic<std::int64_t> started_at; ///< Of the item; ns of the steady clock. Not later than its claim.
   alignas(64) std::atomic<std::uint64_t> tasks_read;
-  std::atomic<std::uint32_t> sleeps;     ///< 1: it waits for a packet. The host takes it to send one.
+  std::atomic<std::uint32_t> sleeps;     ///< 1: it sleeps on this word. The host takes it to wake it.
   std::atomic<std::uint32_t> wants_room; ///< 1: it waits for the host to read results.
   alignas(64) std::atomic<std::uint64_t> results_written;
   std::atomic<std::uint64_t> open; ///< Where a run of results is being filled, plus one; or 0.
@@ -53,6 +54,7 @@ struct link_page {
   alignas(64) std::atomic<std::uint64_t> tasks_written;
   alignas(64) std::atomic<std::uint64_t> results_read;
   std::atomic<std::uint64_t> wake_at; ///< The host sleeps until so many results are there; 0: it is awake.
+  std::atomic<std::uint32_t> leave;   ///< 1: the worker is to end when it has nothing to do.
   alignas(64) std::byte tasks[task_ring_size];
   std::byte results[result_ring_size];
 };

@@ -2,6 +2,7 @@
 
 #include "ipc/message.hpp"
 #include "ipc/packet.hpp"
+#include "os/futex.hpp"
 #include "os/self.hpp"
 
 #include <algorithm>
@@ -32,7 +33,8 @@ worker_link::worker_link(os::unique_fd socket, os::mapping memory, const worker_
 
 // ---- waiting
 
-/// Sleeps until the host sends a packet, unless @p ready() says that there is no need.
+/// Sleeps until @p ready(), which the host makes true. When the host is killed, so is the worker
+/// (os::lifeline): it need not look after it.
 template <class Ready>
 void worker_link::wait_until(Ready ready) {
   while (!ready()) {
@@ -42,16 +44,11 @@ void worker_link::wait_until(Ready ready) {
       page_.sleeps.store(0);
       return;
     }
+    if (page_.leave.load() != 0) throw over();
     wake_host();
-    receive();
+    os::futex_wait(page_.sleeps, 1, os::no_deadline);
     page_.sleeps.store(0);
   }
-}
-
-void worker_link::receive() {
-  incoming next = receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::yes);
-  if (next.closed || next.error != 0) throw over();
-  if (static_cast<link_packet>(next.kind) == link_packet::task) packets_.push_back(next.take());
 }
 
 /// The host sleeps, and there is something for it to do.
@@ -93,10 +90,10 @@ std::span<const std::byte> worker_link::inline_bytes(const task_entry& entry) {
 }
 
 message worker_link::take_packet() {
-  while (packets_.empty()) receive();
-  message first = std::move(packets_.front());
-  packets_.pop_front();
-  return first;
+  incoming next = receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::yes);
+  if (next.closed || next.error != 0 || next.kind != static_cast<std::uint32_t>(link_packet::task))
+    throw over();
+  return next.take();
 }
 
 bool worker_link::claim_item(const task_entry& entry, std::uint32_t index) {

@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 
@@ -43,7 +42,6 @@ public:
 private:
   template <class Ready>
   void wait_until(Ready ready);
-  void receive();
   void wake_host();
   void wake_host_if_due();
   void stamp();
@@ -59,7 +57,6 @@ private:
   link_page& page_;
   const worker_settings settings_;
   const std::unique_ptr<std::byte[]> buffer_; // for the bytes of one packet
-  std::deque<message> packets_;               // of units that are still to come
   std::uint64_t read_ = 0, written_ = 0, published_ = 0;
   std::int64_t started_ = 0, run_started_ = 0;
   result_entry* run_ = nullptr;
