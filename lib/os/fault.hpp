@@ -19,6 +19,7 @@ enum class call {
   sendmsg,           ///< Sending a packet.
   recvmsg,           ///< Receiving one.
   fork,              ///< For a function child.
+  fchdir,            ///< Following the host to its working directory.
   close_range,       ///< ENOSYS makes the child look through /proc/self/fd.
   memfd_create,      ///< Making shared memory.
   fallocate,         ///< Getting its memory.

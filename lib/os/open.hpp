@@ -2,6 +2,8 @@
 
 #include "os/fd.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace coproc::os {
@@ -26,7 +28,16 @@ bool is_open(int fd) noexcept;
 /// The working directory as a place, wherever it is moved, and even if it was removed (O_PATH, open(2)).
 /// @throws std::system_error whose what() begins with @p blame.
 unique_fd open_working_directory(const std::string& blame);
-/// Makes such a place the working directory. @returns whether that was possible.
+/// Which directory is the working directory: two that are equal are the same one, as long as somebody stays
+/// in it, who keeps its number from being used again.
+struct directory_id {
+  std::uint64_t device = 0, number = 0, mount = 0;
+  bool operator==(const directory_id&) const = default;
+};
+/// @returns nullopt if the kernel can't tell (statx(2), STATX_MNT_ID of Linux 5.8).
+std::optional<directory_id> working_directory_id() noexcept;
+/// Makes such a place the working directory. @returns whether that was possible; errno says why
+/// not.
 bool enter_directory(int directory) noexcept;
 
 } // namespace coproc::os

@@ -62,6 +62,24 @@ unique_fd open_working_directory(const std::string& blame) {
   return above_standard_streams(std::move(directory));
 }
 
-bool enter_directory(int directory) noexcept { return ::fchdir(directory) == 0; }
+std::optional<directory_id> working_directory_id() noexcept {
+#ifdef STATX_MNT_ID
+  struct statx seen;
+  if (::statx(AT_FDCWD, ".", AT_NO_AUTOMOUNT, STATX_INO | STATX_MNT_ID, &seen) == 0 &&
+      (seen.stx_mask & STATX_MNT_ID) != 0)
+    return directory_id{.device = (std::uint64_t(seen.stx_dev_major) << 32) | seen.stx_dev_minor,
+                        .number = seen.stx_ino,
+                        .mount = seen.stx_mnt_id};
+#endif
+  return std::nullopt;
+}
+
+bool enter_directory(int directory) noexcept {
+  if (int error = injected_error(call::fchdir)) {
+    errno = error;
+    return false;
+  }
+  return ::fchdir(directory) == 0;
+}
 
 } // namespace coproc::os

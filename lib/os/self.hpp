@@ -22,7 +22,8 @@ void show_name(const std::string& name) noexcept;
 /// @returns whether it has one thread only (proc(5), /proc/self/task), but for those of a sanitizer.
 bool is_single_threaded() noexcept;
 
-/// @returns its umask, without changing it for a moment, as umask(2) would for all threads.
+/// @returns its umask. A program with more than one thread would see umask(2) change it for a moment, and so
+/// is not asked by that.
 unsigned current_umask() noexcept;
 void set_umask(unsigned mask) noexcept;
 

@@ -9,10 +9,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h> // glibc 2.32
+#endif
 
 namespace coproc::os {
 
@@ -70,6 +74,22 @@ bool is_single_threaded() noexcept {
 
 namespace {
 
+/// Without other threads nobody but a signal handler could see it changed.
+std::optional<unsigned> umask_of_only_thread() noexcept {
+#if __has_include(<sys/single_threaded.h>)
+  if (__libc_single_threaded) {
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, &before);
+    const mode_t mask = ::umask(077);
+    ::umask(mask);
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    return mask;
+  }
+#endif
+  return std::nullopt;
+}
+
 /// A nameless file in memory shows the umask in its mode, at half the price of /proc/self/status.
 std::optional<unsigned> umask_of_new_file() noexcept {
   unique_fd file(::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0777));
@@ -81,6 +101,7 @@ std::optional<unsigned> umask_of_new_file() noexcept {
 } // namespace
 
 unsigned current_umask() noexcept {
+  if (std::optional<unsigned> seen = umask_of_only_thread()) return *seen;
   if (std::optional<unsigned> seen = umask_of_new_file()) return *seen;
   constexpr unsigned usual = 022;
   // "Name:\t...\nUmask:\t0022\n": the second line, always.

@@ -3,6 +3,7 @@
 #include "ipc/message.hpp"
 #include "ipc/packet.hpp"
 #include "os/error.hpp"
+#include "os/open.hpp"
 #include "os/self.hpp"
 #include "worker/end_report.hpp"
 #include "worker/forked_process.hpp"
@@ -134,6 +135,12 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
     order.request.environment = os::environment();
   else
     order.request.environment.clear();
+  // The server stays in the directory, so it is still the same if it seems to be.
+  const std::optional<os::directory_id> where = os::working_directory_id();
+  os::unique_fd directory;
+  order.request.new_directory = !where || !link_.knows_directory(*where);
+  if (order.request.new_directory)
+    directory = os::open_working_directory("process " + order.name + ": cannot open the working directory");
   message encoded;
   wire::encode(encoded, order.request);
   std::vector<int> descriptors;
@@ -142,8 +149,9 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
     encoded.append(call.data(), call.size());
     descriptors = message_access::descriptors(*order.call);
   }
-  for (const os::unique_fd* fd : {&order.channel, &order.lifeline, &order.directory})
-    descriptors.push_back(fd->get());
+  descriptors.push_back(order.channel.get());
+  descriptors.push_back(order.lifeline.get());
+  if (directory) descriptors.push_back(directory.get());
   descriptors.insert(descriptors.end(), order.streams.begin(), order.streams.end());
   fork_outcome outcome;
   outcome.error = link_.send(fork_kind::start, encoded, descriptors);
@@ -154,7 +162,6 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
   // From here on the child-to-be alone has them.
   order.channel.reset();
   order.lifeline.reset();
-  order.directory.reset();
   if (outcome.error == EPIPE) {
     outcome.what = fork_outcome::kind::server_gone;
     drain(lock, extent::all); // its last words, after which it is lost
@@ -163,6 +170,7 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
   if (outcome.error != 0)
     os::throw_errno(outcome.error, "start " + order.name + ": cannot ask the fork server");
   if (order.request.new_environment) link_.told_environment(std::move(order.request.environment));
+  if (order.request.new_directory) link_.told_directory(where);
   outcome.what = fork_outcome::kind::started;
   return outcome;
 }
@@ -254,9 +262,11 @@ void fork_client::handle(lock_type& lock, incoming& next) {
     fork_outcome outcome;
     outcome.what = reply.missing_code ? fork_outcome::kind::missing_code : fork_outcome::kind::started;
     outcome.error = reply.error;
+    outcome.not_there = reply.not_there;
     outcome.pid = reply.pid;
     outcome.pidfd = os::above_standard_streams(os::unique_fd(next.body.take(0)));
     if (reply.pid <= 0) children_.erase(reply.id);
+    if (reply.error != 0) link_.forget_told(); // it may not have got that either
     if (auto order = take_order(lock, reply.id)) order->waiter.complete(std::move(outcome));
     break;
   }

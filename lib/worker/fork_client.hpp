@@ -39,18 +39,18 @@ struct fork_outcome {
     busy,         ///< It is behind with what it was sent, and was not asked.
   };
   kind what = kind::server_gone;
-  int error = 0; ///< errno of the fork.
+  int error = 0;          ///< errno of the fork, or of what came before it:
+  bool not_there = false; ///< the server could not go to the working directory.
   int pid = -1;
   os::unique_fd pidfd;
 };
 
 /// A child to be: what is handed to the server with the request.
 struct fork_order {
-  start_request request; ///< But for the id and the environment.
+  start_request request; ///< But for the id, the working directory and the environment.
   std::string name;      ///< For messages.
   os::unique_fd channel;
   os::unique_fd lifeline;
-  os::unique_fd directory;
   std::vector<int> streams;      ///< Borrowed.
   const message* call = nullptr; ///< Borrowed: what travels with the request.
 };

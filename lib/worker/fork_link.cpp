@@ -45,7 +45,7 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   }
   descriptor_.emplace(std::move(descriptor));
   socket_ = std::move(ends.first);
-  told_.reset();
+  forget_told();
   ++number_;
 }
 
@@ -76,6 +76,11 @@ incoming fork_link::receive() {
 void fork_link::unwatch() noexcept {
   asio::error_code ignored;
   if (watching_ && descriptor_) descriptor_->cancel(ignored);
+}
+
+void fork_link::forget_told() noexcept {
+  told_.reset();
+  told_directory_.reset();
 }
 
 bool fork_link::knows_environment() const { return told_ && os::is_environment(*told_); }

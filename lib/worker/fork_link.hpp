@@ -3,6 +3,7 @@
 #include "ipc/packet.hpp"
 #include "os/host_fd.hpp"
 #include "os/launch.hpp"
+#include "os/open.hpp"
 #include "worker/protocol.hpp"
 
 #include <coproc/detail/message.hpp>
@@ -64,6 +65,11 @@ public:
   /// @returns whether the environment of this process is what the server was told last.
   bool knows_environment() const;
   void told_environment(std::vector<std::string> variables) { told_ = std::move(variables); }
+  /// The same of the working directory.
+  bool knows_directory(const os::directory_id& where) const { return told_directory_ == where; }
+  void told_directory(const std::optional<os::directory_id>& where) { told_directory_ = where; }
+  /// It is to be told everything again.
+  void forget_told() noexcept;
 
 private:
   os::launched server_;
@@ -72,6 +78,7 @@ private:
   bool watching_ = false;
   std::uint64_t number_ = 0;
   std::optional<std::vector<std::string>> told_;
+  std::optional<os::directory_id> told_directory_;
   std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
 };
 

@@ -3,6 +3,7 @@
 #include "ipc/packet.hpp"
 #include "os/child_watch.hpp"
 #include "os/fork.hpp"
+#include "os/open.hpp"
 #include "os/ready.hpp"
 #include "os/reap.hpp"
 #include "os/self.hpp"
@@ -139,10 +140,27 @@ private:
   }
 
   void refuse(std::span<const std::byte> bytes, int error) {
+    const auto request = wire::decode<start_request>(bytes, nullptr);
+    // Requests that were sent before the host hears of it rely on what came with this one.
+    if (request.new_environment) enter_environment(request.environment);
+    if (request.new_directory) directory_error_ = error;
     start_reply reply;
-    reply.id = wire::decode<start_request>(bytes, nullptr).id;
+    reply.id = request.id;
     reply.error = error;
     send(fork_kind::started, reply);
+  }
+
+  void enter_environment(const std::vector<std::string>& variables) {
+    environment_ = environment(variables);
+    environ = environment_.pointers(); // the server's own: its children inherit it
+  }
+
+  /// What a child has of the host's, it inherits from here.
+  void surround(const served_request& request) {
+    if (request.start.new_environment) enter_environment(request.start.environment);
+    if (request.start.new_directory)
+      directory_error_ = os::enter_directory(request.directory.get()) ? 0 : errno;
+    if (request.start.umask != umask_) os::set_umask(umask_ = request.start.umask);
   }
 
   void start(std::span<const std::byte> bytes, message& descriptors) {
@@ -150,12 +168,12 @@ private:
     start_reply reply;
     reply.id = request.start.id;
     os::unique_fd pidfd;
-    if (request.start.new_environment) {
-      environment_ = environment(request.start.environment);
-      environ = environment_.pointers(); // the server's own: its children inherit it
-    }
+    surround(request);
     if (!request.code) {
       reply.missing_code = true;
+    } else if (directory_error_ != 0) {
+      reply.error = directory_error_;
+      reply.not_there = true;
     } else {
       os::launched child = os::fork_process();
       if (child.pid == 0) {
@@ -216,6 +234,8 @@ private:
   message reply_;
   std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
   os::child_watch watch_;
+  unsigned umask_ = os::current_umask();
+  int directory_error_ = 0; // errno: it is not in the host's working directory
   bool host_is_there_ = true;
   bool short_of_memory_ = false;
 };

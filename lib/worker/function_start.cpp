@@ -142,7 +142,6 @@ fork_order function_process::order(ends& made, child_streams& streams) {
     request.streams |= 1u << stream.target;
     order.streams.push_back(stream.source);
   }
-  order.directory = os::open_working_directory(blame() + ": cannot open the working directory");
   order.channel = std::move(made.child_channel);
   order.lifeline = std::move(made.child_lifeline);
   return order;
@@ -165,7 +164,10 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
     fork_outcome outcome = co_await fork_client::start(client, std::move(order), forked);
     switch (outcome.what) {
     case fork_outcome::kind::started:
-      if (outcome.error != 0) os::throw_errno(outcome.error, self->blame() + ": cannot fork");
+      if (outcome.error != 0)
+        os::throw_errno(outcome.error,
+                        self->blame() +
+                            (outcome.not_there ? ": cannot go to the working directory" : ": cannot fork"));
       child->started();
       self->started(std::move(child), std::move(made));
       co_return;

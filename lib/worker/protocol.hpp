@@ -41,7 +41,7 @@ struct server_hello {
 };
 
 /// A small call comes with it: its descriptors before those of the request, and its bytes after it. Then
-/// come, in this order, the child's end of its channel, its end of the lifeline, the working directory, and
+/// come, in this order, the child's end of its channel, its end of the lifeline, a new working directory, and
 /// those of stdin, stdout and stderr that @p streams has a bit for (1, 2, 4).
 struct start_request {
   std::uint64_t id = 0;
@@ -53,14 +53,16 @@ struct start_request {
   std::uint64_t offset = 0;
   std::uint32_t umask = 0;
   std::uint32_t streams = 0;
-  bool new_environment = false; ///< Whether it differs from that of the last request.
+  bool new_directory = false;   ///< Whether it differs from that of the last request.
+  bool new_environment = false; ///< The same.
   std::vector<std::string> environment;
 };
 
 struct start_reply {
   std::uint64_t id = 0;
   std::int32_t pid = -1;
-  std::int32_t error = 0;    ///< errno of a fork that failed.
+  std::int32_t error = 0;    ///< errno: no process.
+  bool not_there = false;    ///< That is why: it can't go to the working directory. Otherwise: it can't fork.
   bool missing_code = false; ///< No process: it does not have the code.
 };
 

@@ -2,14 +2,9 @@
 
 #include "os/code_address.hpp"
 #include "os/fork.hpp"
-#include "os/open.hpp"
-#include "os/self.hpp"
 #include "worker/function_child.hpp"
 
 #include <coproc/wire.hpp>
-
-#include <cstdio>
-#include <cstdlib>
 
 namespace coproc::detail {
 
@@ -23,7 +18,7 @@ served_request::served_request(std::span<const std::byte> bytes, message& descri
   std::size_t index = start.call_descriptors;
   channel.reset(descriptors.take(index++));
   lifeline.reset(descriptors.take(index++));
-  directory.reset(descriptors.take(index++));
+  if (start.new_directory) directory.reset(descriptors.take(index++));
   for (unsigned i = 0; i != 3; ++i)
     if (start.streams & (1u << i)) streams[i].reset(descriptors.take(index++));
 }
@@ -35,14 +30,7 @@ void run_served(served_request& request, int host) noexcept {
     const bool stays = i == 0 && request.start.null_input;
     if (!stays) os::set_standard_stream(i, std::move(stream)); // none: it is closed, as in the host
   }
-  const bool moved = os::enter_directory(request.directory.get());
-  request.directory.reset();
-  os::set_umask(request.start.umask);
   hold_lifeline(std::move(request.lifeline));
-  if (!moved) {
-    std::fprintf(stderr, "coproc: a child process can't go to the host's working directory\n");
-    std::_Exit(125);
-  }
   const std::string& name = request.start.name;
   if (!request.start.has_call) run_call(std::move(request.channel), host, name, announce::no);
   make_call(std::move(request.channel), host, name, {request.code, request.arguments, request.from});

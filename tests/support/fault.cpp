@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace coproc {
 
@@ -25,13 +26,15 @@ injection& injected(os::call which) {
   return all.at(static_cast<std::size_t>(which));
 }
 
-/// A fault for a process that a test can't reach: the fork server. "fork 11 2": two forks fail with EAGAIN.
+/// A fault for a process that a test can't reach: the fork server. "fork 11 2": two forks fail with EAGAIN;
+/// fchdir is the other that there is.
 const bool inherited = [] {
   const char* text = std::getenv("COPROC_TEST_FAULT");
+  char which[8];
   int error = 0;
   unsigned times = 0;
-  if (!text || std::sscanf(text, "fork %d %u", &error, &times) != 2) return false;
-  injection& it = injected(os::call::fork);
+  if (!text || std::sscanf(text, "%7s %d %u", which, &error, &times) != 3) return false;
+  injection& it = injected(which == std::string_view("fork") ? os::call::fork : os::call::fchdir);
   it.left = times;
   it.error = error;
   return true;

@@ -2,8 +2,10 @@
 #include <coproc/process.hpp>
 
 #include "support/expect.hpp"
+#include "support/fault.hpp"
 #include "support/host_state.hpp"
 #include "support/method_test.hpp"
+#include "support/pending.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +16,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +29,7 @@ using coproc::process_options;
 using coproc::start_method;
 using coproc::stdio;
 using coproc::target;
+using os_call = coproc::os::call;
 
 void print(std::string text) { std::printf("%s", text.c_str()); }
 void write_out(std::string text) { std::cout << text; }
@@ -237,6 +241,84 @@ METHOD_TEST_ONCE(surroundings_are_the_hosts_as_of_the_start) {
   co_await p.start();
   surroundings s = co_await p.result();
   BOOST_TEST(s.variable == "(unset)");
+}
+
+int parent_of_child() { return ::getppid(); }
+
+CO_TEST_ONCE(server_is_told_of_the_surroundings_when_they_change) {
+  as_before guard;
+  {
+    process p{target<look_around>};
+    co_await p.start();
+    (void)co_await p.result();
+  }
+  counted_calls opened(os_call::open);
+  process same{target<look_around>};
+  co_await same.start();
+  surroundings s = co_await same.result();
+  BOOST_TEST(s.directory == std::filesystem::current_path().string());
+  BOOST_TEST(opened.count() == 0u);
+}
+
+std::string read_mark() {
+  std::ifstream file("mark");
+  std::string text;
+  file >> text;
+  return text;
+}
+
+METHOD_TEST_ONCE(directory_of_the_same_name_is_another_one) {
+  as_before guard;
+  scratch_directory scratch;
+  const std::filesystem::path place = std::filesystem::path(scratch.path()) / "place";
+  for (int i = 0; i != 5; ++i) {
+    std::filesystem::remove_all(place);
+    std::filesystem::create_directory(place);
+    std::filesystem::current_path(place);
+    std::ofstream("mark") << i;
+    process p{by(method), target<read_mark>};
+    co_await p.start();
+    std::string mark = co_await p.result();
+    BOOST_TEST(mark == std::to_string(i));
+  }
+}
+
+CO_TEST_ONCE(surroundings_reach_a_server_that_had_no_room_for_them) {
+  as_before guard;
+  scratch_directory scratch;
+  process<int> first{target<parent_of_child>};
+  co_await first.start();
+  const int server = co_await first.result();
+  std::filesystem::current_path(scratch.path());
+  host_variable variable("COPROC_TEST_VARIABLE", "new");
+  rlimit before{};
+  BOOST_REQUIRE(::prlimit(server, RLIMIT_NOFILE, nullptr, &before) == 0);
+  rlimit few = before;
+  few.rlim_cur = 3;
+  BOOST_REQUIRE(::prlimit(server, RLIMIT_NOFILE, &few, nullptr) == 0);
+  process a{target<look_around>}, b{target<look_around>};
+  auto other = co_await beside(a.start()); // the second one relies on what goes with the first
+  auto error = co_await thrown_by<std::system_error>(b.start());
+  BOOST_TEST((error.code() == std::errc::too_many_files_open));
+  auto first_error = co_await thrown_by<std::system_error>(other.result());
+  BOOST_TEST((first_error.code() == std::errc::too_many_files_open));
+  BOOST_REQUIRE(::prlimit(server, RLIMIT_NOFILE, &before, nullptr) == 0);
+  co_await a.start();
+  surroundings s = co_await a.result();
+  BOOST_TEST(s.directory == std::string(scratch.path()));
+  BOOST_TEST(s.variable == "new");
+}
+
+CO_TEST_ONCE(working_directory_that_the_server_cannot_enter) {
+  host_variable failing("COPROC_TEST_FAULT", "fchdir 13 1"); // EACCES, once, in a server that starts now
+  process<surroundings> p(process_options().name("victim"), target<look_around>);
+  auto error = co_await thrown_by<std::system_error>(p.start());
+  BOOST_TEST((error.code() == std::errc::permission_denied));
+  CHECK_CONTAINS(std::string(error.what()), "start 'victim': cannot go to the working directory");
+  BOOST_TEST(!p.is_alive());
+  co_await p.start();
+  surroundings s = co_await p.result();
+  BOOST_TEST(s.directory == std::filesystem::current_path().string());
 }
 
 METHOD_TEST_ONCE(signals_are_as_for_a_new_program) {
