@@ -48,6 +48,9 @@ received next_packet_size(int socket, blocking wait) noexcept;
 /// No more packets in either direction, whoever else has a copy of the descriptor.
 void shut_down(int socket) noexcept;
 
+/// @returns whether @p fd is such a socket.
+bool is_packet_socket(int fd) noexcept;
+
 /// @returns the id of the process that made the pair which @p fd belongs to; 0 if it is no such socket.
 int maker_of_pair(int fd) noexcept;
 

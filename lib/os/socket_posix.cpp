@@ -129,12 +129,16 @@ bool has_room_for_descriptors(int socket) noexcept {
 
 void shut_down(int socket) noexcept { ::shutdown(socket, SHUT_RDWR); }
 
-int maker_of_pair(int fd) noexcept {
+bool is_packet_socket(int fd) noexcept {
   int type = 0;
   socklen_t size = sizeof type;
-  if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET) return 0;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+int maker_of_pair(int fd) noexcept {
+  if (!is_packet_socket(fd)) return 0;
   ucred maker{};
-  size = sizeof maker;
+  socklen_t size = sizeof maker;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &size) < 0) return 0;
   return maker.uid == ::getuid() || maker.uid == ::geteuid() ? maker.pid : 0;
 }

@@ -137,7 +137,8 @@ void pool_worker::on_readable() {
   link_->disarm();
   try {
     if (!link_->receive()) {
-      closed_ = true; // not waited for again: the end of file stays
+      closed_ = true;     // not waited for again: the end of file stays
+      link_->shut_down(); // it may still live, and wait for tasks
       watch_end();
     }
     drain(host_link::depth::closed_runs, pool_state::clock::now());

@@ -4,6 +4,7 @@
 #include "ipc/packet.hpp"
 #include "os/futex.hpp"
 #include "os/self.hpp"
+#include "os/socket.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -46,6 +47,8 @@ void worker_link::wait_until(Ready ready) {
     }
     if (page_.leave.load() != 0) throw over();
     wake_host();
+    // A task may have closed all descriptors, and with the channel went what ties it to the host's life.
+    if (!os::is_packet_socket(socket_.get())) throw over();
     os::futex_wait(page_.sleeps, 1, os::no_deadline);
     page_.sleeps.store(0);
   }

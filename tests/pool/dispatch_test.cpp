@@ -84,8 +84,6 @@ CO_TEST_ONCE(frames_are_batched_into_few_system_calls) {
   const std::size_t by_worker = co_await workers.apply<packets>() - in_worker;
   BOOST_TEST_MESSAGE(count << " tasks: " << by_host << " packets of the host, " << by_worker
                            << " of the worker");
-  BOOST_TEST(by_host > 0u);
-  BOOST_TEST(by_worker > 0u);
   // Slow tasks are not handed ahead: each has a packet of its own.
   const std::size_t limit = is_fast_build ? count / 10 : 3 * count;
   BOOST_TEST(by_host < limit);

@@ -525,16 +525,21 @@ CO_TEST_ONCE(a_task_that_overwrites_shared_memory_fails_and_is_not_started_again
 }
 
 CO_TEST_ONCE(a_task_that_closes_all_descriptors_harms_no_other) {
-  coproc::pool workers(co_await this_executor(), 1);
-  co_await workers.apply<t::nothing>();
-  auto first = workers.apply_async<t::close_descriptors>();
-  std::vector<async_result<int>> tasks;
-  for (int i = 0; i != 50; ++i) tasks.push_back(workers.apply_async<t::square>(i));
-  const int pid = co_await first.get(); // its result was there before anything was missing
-  BOOST_TEST(pid > 0);
-  for (int i = 0; i != 50; ++i) {
-    const int got = co_await tasks[std::size_t(i)].get();
-    BOOST_TEST(got == i * i);
+  const std::vector<int> pauses{0, 50}; // the host learns of it after the result, or before it
+  for (int pause : pauses) {
+    coproc::pool workers(co_await this_executor(), 1);
+    co_await workers.apply<t::nothing>();
+    auto first = workers.apply_async<t::close_descriptors>(pause);
+    std::vector<async_result<int>> tasks;
+    for (int i = 0; i != 50; ++i) tasks.push_back(workers.apply_async<t::square>(i));
+    const int pid = co_await first.get(); // its result was there before anything was missing
+    BOOST_TEST(pid > 0);
+    for (int i = 0; i != 50; ++i) {
+      const int got = co_await tasks[std::size_t(i)].get();
+      BOOST_TEST(got == i * i);
+    }
+    // Nothing would tell it of the host's end any more.
+    co_await end_of(pid);
   }
 }
 

@@ -164,8 +164,9 @@ int overwrite_shared_memory(const std::string& path) {
   for (;;) ::pause();
 }
 
-int close_descriptors() {
+int close_descriptors(int pause_ms) {
   for (int fd = 3; fd != 256; ++fd) ::close(fd);
+  sleep_ms(pause_ms);
   return ::getpid();
 }
 

@@ -65,7 +65,7 @@ int write_garbage_to_channels(and_then next, std::size_t bytes);
 /// Adds a start to the file, and overwrites what the worker shares with the pool.
 int overwrite_shared_memory(const std::string& path);
 /// Closes all descriptors but the standard ones.
-int close_descriptors();
+int close_descriptors(int pause_ms);
 /// Leaves a process behind that keeps all descriptors of the worker open, and dies.
 void leave_heir_and_die(announcements heir);
 /// Gives its pid. When this worker is to end, it does not.
