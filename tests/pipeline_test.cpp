@@ -191,6 +191,13 @@ CO_TEST(merged_stderr_goes_down_the_pipe) {
   BOOST_TEST(result.err.empty());
 }
 
+CO_TEST(moved_from_pipeline_is_refused) {
+  auto p = helper("pause") | helper("pause");
+  auto taken = std::move(p);
+  (void)co_await thrown_by<std::logic_error>(coproc::run(std::move(p)));
+  (void)co_await thrown_by<std::logic_error>(coproc::check_output(std::move(p)));
+}
+
 CO_TEST(usage_is_added_up) {
   auto p = helper("burn=20") | helper("burn=20");
   auto result = co_await coproc::run(std::move(p));

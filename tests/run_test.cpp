@@ -12,6 +12,8 @@
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
 
+#include <asio/post.hpp>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -223,6 +225,14 @@ CO_TEST(sequence_of_runs_on_one_loop) {
     auto result = co_await coproc::run(helper("out=" + std::to_string(i)));
     BOOST_TEST(result.out == std::to_string(i));
   }
+}
+
+CO_TEST_ONCE(runs_that_fail_let_the_loop_breathe) {
+  bool ran = false;
+  asio::post(co_await this_executor(), [&] { ran = true; });
+  for (int i = 0; i != 300 && !ran; ++i)
+    (void)co_await thrown_by<std::system_error>(coproc::run(coproc::command("/no/such/program")));
+  BOOST_TEST(ran);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -21,7 +21,7 @@ asio::awaitable<completed> run(command program);
 /// Runs the stages of a pipeline at the same time, each one's stdout being the next one's stdin.
 ///
 /// @returns all statuses; as for a single program otherwise. If one stage can't be started, those before it
-/// are killed and reaped, and the exception is that stage's.
+/// are killed, and reaped later, and the exception is that stage's.
 asio::awaitable<completed> run(pipeline stages);
 
 } // namespace coproc

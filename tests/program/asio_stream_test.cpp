@@ -24,6 +24,8 @@
 #include <asio/write.hpp>
 
 #include <array>
+#include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +40,16 @@ using coproc::stdio;
 asio::awaitable<coproc::child> cat() {
   auto c = helper("cat").in(stdio::pipe()).out(stdio::pipe());
   co_return co_await coproc::spawn(std::move(c));
+}
+
+CO_TEST_ONCE(futures_work) {
+  auto c = co_await cat();
+  std::array<char, 8> buffer{};
+  std::future<std::size_t> wrote = c.in().async_write_some(asio::buffer("text", 4), asio::use_future);
+  std::future<std::size_t> got = c.out().async_read_some(asio::buffer(buffer), asio::use_future);
+  while (got.wait_for(std::chrono::seconds(0)) != std::future_status::ready) co_await breathe();
+  BOOST_TEST(wrote.get() == 4u);
+  BOOST_TEST(std::string(buffer.data(), got.get()) == "text");
 }
 
 CO_TEST(composed_reads_and_writes_work) {

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace coproc::detail {
@@ -44,14 +45,23 @@ private:
 
   template <class Handler>
   struct holder final : base {
-    using executor_type = asio::associated_executor_t<Handler, asio::any_io_executor>;
+    using associated_type = asio::associated_executor_t<Handler, asio::any_io_executor>;
+    // That of asio::use_future runs anything at once, wherever it is: its handler is invoked on the loop.
+    static constexpr bool has_loop = std::is_convertible_v<associated_type, asio::any_io_executor>;
+    using executor_type = std::conditional_t<has_loop, associated_type, asio::any_io_executor>;
     using work_type = std::decay_t<decltype(asio::prefer(std::declval<const executor_type&>(),
                                                          asio::execution::outstanding_work.tracked))>;
 
     holder(Handler h, const asio::any_io_executor& fallback)
-        : work(asio::prefer(asio::get_associated_executor(h, fallback),
-                            asio::execution::outstanding_work.tracked)),
+        : work(asio::prefer(executor_of(h, fallback), asio::execution::outstanding_work.tracked)),
           handler(std::move(h)) {}
+
+    static executor_type executor_of(const Handler& h, const asio::any_io_executor& fallback) {
+      if constexpr (has_loop)
+        return asio::get_associated_executor(h, fallback);
+      else
+        return fallback;
+    }
 
     void complete(asio::error_code error, std::size_t size) override {
       asio::post(work, [h = std::move(handler), error, size]() mutable { std::move(h)(error, size); });
