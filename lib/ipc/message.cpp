@@ -168,8 +168,7 @@ message message_access::of_bytes(std::span<const std::byte> bytes, std::vector<o
 }
 
 void message_access::add_bytes(message& to, std::span<const std::byte> bytes) {
-  std::vector<os::unique_fd> none;
-  to = of_bytes(bytes, to.contents_ ? std::move(to.contents_->descriptors) : std::move(none));
+  to = of_bytes(bytes, std::move(to.own().descriptors));
 }
 
 message message_access::of_segment(os::unique_fd segment, std::size_t size,

@@ -4,11 +4,8 @@
 #include <coproc/output_limit.hpp>
 #include <coproc/timeout_expired.hpp>
 
-#include "loop/context_service.hpp"
 #include "os/pipe.hpp"
 #include "program/command_spec.hpp"
-
-#include <asio/this_coro.hpp>
 
 #include <stdexcept>
 
@@ -48,14 +45,6 @@ completed conclude(exchange_result result, const Program& program, bool check) {
   return std::move(done);
 }
 
-/// A start never suspends, and one that fails is the end of it: the loop breathes before.
-asio::awaitable<asio::any_io_executor> begin() {
-  asio::any_io_executor executor = co_await asio::this_coro::executor;
-  const bool due = context_service::of(executor).breathing_due();
-  if (due) co_await pass_through_loop();
-  co_return executor;
-}
-
 /// Starts the stages from the first to the last, each with the pipe to the next. Those that run are killed,
 /// and reaped later, by their destructors, if one can't be started.
 std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor& executor,
@@ -85,7 +74,7 @@ std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor&
 } // namespace
 
 asio::awaitable<completed> run_to_end(command program, start_defaults defaults, checking check) {
-  asio::any_io_executor executor = co_await begin();
+  asio::any_io_executor executor = co_await begin_start();
   std::shared_ptr<child_state> child = start(executor, std::move(program), defaults);
   std::vector<std::shared_ptr<child_state>> children(1, child);
   auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::stop);
@@ -96,7 +85,7 @@ asio::awaitable<completed> run_to_end(command program, start_defaults defaults, 
 
 asio::awaitable<completed> run_to_end(pipeline stages, start_defaults defaults, checking check) {
   if (stages.stages().empty()) throw std::logic_error("pipeline: it was moved from");
-  asio::any_io_executor executor = co_await begin();
+  asio::any_io_executor executor = co_await begin_start();
   defaults.timeout = access::timeout_of(stages);
   bool checked = check == checking::always || access::check_of(stages);
   for (const command& stage : stages.stages()) checked = checked || access::spec(stage).check;

@@ -1,11 +1,14 @@
 #include "program/start.hpp"
 
+#include "loop/context_service.hpp"
 #include "os/boost_process.hpp"
 #include "os/error.hpp"
 #include "os/open.hpp"
 #include "program/child_streams.hpp"
 #include "program/command_spec.hpp"
 #include "program/own_process.hpp"
+
+#include <asio/this_coro.hpp>
 
 #include <algorithm>
 #include <map>
@@ -125,6 +128,13 @@ std::unique_ptr<own_process> make_process(const asio::any_io_executor& executor,
 }
 
 } // namespace
+
+asio::awaitable<asio::any_io_executor> begin_start() {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  const bool due = context_service::of(executor).breathing_due();
+  if (due) co_await pass_through_loop();
+  co_return executor;
+}
 
 std::shared_ptr<child_state> start(const asio::any_io_executor& executor, command program,
                                    const start_defaults& defaults) {

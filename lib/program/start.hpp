@@ -5,6 +5,9 @@
 #include "os/fd.hpp"
 #include "program/child_state.hpp"
 
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
 #include <memory>
 
 namespace coproc::detail {
@@ -23,6 +26,10 @@ struct start_defaults {
   /// That of the other stages of a pipeline.
   std::shared_ptr<child_mutex> mutex = nullptr;
 };
+
+/// What comes before start(), which never suspends: lets everything run that is ready, if that is due.
+/// @returns the executor of the coroutine that awaits it.
+asio::awaitable<asio::any_io_executor> begin_start();
 
 /// Starts a program. The bytes of stdio::bytes() are pending in its input stream: whoever starts it feeds
 /// them.
