@@ -1,6 +1,6 @@
 // Question: how fast do values go through a connection between two processes?
 // Unit: microseconds a round trip; values a second in one direction.
-// Varies: the size of the value.
+// Varies: the size of the value; whether both ends have to share one CPU.
 // Fixed: the host awaits, the child uses the blocking forms (or plain system calls); a std::string crosses.
 // Limit: raw_asio, a SOCK_SEQPACKET pair with one end in standalone Asio, the other in a blocking loop.
 
@@ -77,9 +77,12 @@ outcome run_receive(const workload& work) { return run_alone_on_kept_loop(work, 
 void ask(const settings& how) {
   std::vector<contestant> round_trip{{"coproc", run_ping_pong, {}}, {"raw_asio", raw::echo_asio, {}}};
   for (auto& peer : peers("pipe_echo")) round_trip.push_back(std::move(peer));
-  for (std::int64_t size : {64, 16384})
-    compete("connection/round_trip/size:" + std::to_string(size), round_trip,
-            {"pipe_echo", "-", how.smoke ? 2 : 500, size}, {}, unit::time_per_item);
+  for (std::int64_t size : {64, 16384}) {
+    const std::string title = "connection/round_trip/size:" + std::to_string(size);
+    const workload work{"pipe_echo", "-", how.smoke ? 2 : 500, size};
+    compete(title, round_trip, work, {}, unit::time_per_item);
+    compete(title + "/cpus:1", round_trip, work, {.one_cpu = true}, unit::time_per_item);
+  }
 
   std::vector<contestant> one_way{{"coproc", run_receive, {}}, {"raw_asio", raw::receive_asio, {}}};
   for (auto& peer : peers("pipe_receive")) one_way.push_back(std::move(peer));

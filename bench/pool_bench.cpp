@@ -1,8 +1,8 @@
 // Question: what does a task of a pool of two workers cost?
 // Unit: microseconds a task (or item).
-// Varies: call: one after another, so this is latency. bulk: all begun at once. map: integers.
-//   sleep, burn: tasks that take 10 ms, or 10 ms of CPU time; divided by their number, so with two workers
-//   5,000 is the least. argument: 1 MB, one after another. respawn: from a task that ends its worker to the
+// Varies: call: one after another, so this is latency; with all on one CPU, too. bulk: all begun at once.
+//   map: integers. sleep, burn: tasks that take 10 ms, or 10 ms of CPU time; divided by their number, so
+//   with two workers 5,000 is the least. argument: 1 MB, one after another. respawn: from a task that ends its worker to the
 //   result of the next one, by a new worker.
 // Fixed: two workers, which run already; tasks do nothing but what is said.
 // Limit: call: raw_asio, 64 bytes to a child and back, one end in standalone Asio. bulk: raw_pool, two
@@ -129,7 +129,9 @@ void ask(const settings& how) {
 
   auto calls = against("call", call, 4);
   calls.push_back({"raw_asio", raw::echo_asio, {}});
-  compete("pool/call", calls, {"pool", "-", size(2'000, 2), 64}, {}, unit::time_per_item);
+  const workload one_call{"pool", "-", size(2'000, 2), 64};
+  compete("pool/call", calls, one_call, {}, unit::time_per_item);
+  compete("pool/call/cpus:1", calls, one_call, {.one_cpu = true}, unit::time_per_item);
 
   auto bulks = against("bulk", bulk, 20);
   bulks.push_back({"raw_pool", raw::call_in_bulk, {}});

@@ -29,6 +29,7 @@ struct outcome {
 struct host {
   std::int64_t resident_mib = 0; ///< Touched on top of what it has anyway.
   std::int64_t descriptors = 0;  ///< Open on top of what it has anyway.
+  bool one_cpu = false;          ///< With all other processes of the contest on a single CPU.
 };
 
 struct contestant {

@@ -8,6 +8,7 @@
 namespace bench {
 
 host_guard::host_guard(const contestant& who, const host& where) : who_(who) {
+  if (where.one_cpu) placement_.emplace();
   if (who_.prepare) {
     who_.prepare(where);
     return;

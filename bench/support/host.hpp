@@ -1,8 +1,10 @@
 #pragma once
 
 #include "contest.hpp"
+#include "placement.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace bench {
@@ -18,6 +20,7 @@ public:
 
 private:
   const contestant& who_;
+  std::optional<one_cpu> placement_;
   void* ballast_ = nullptr;
   std::size_t size_ = 0;
   std::vector<int> descriptors_;
