@@ -85,8 +85,8 @@ bool connection_state::try_send(message& encoded, os::blocking wait) {
 
 bool connection_state::try_recv(received_message& result, os::blocking wait) {
   require_open();
-  if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
-  incoming next = receive_message(socket_.get(), {buffer_.get(), max_inline}, wait);
+  if (!buffer_) buffer_ = message_buffer(max_inline);
+  incoming next = receive_message(socket_.get(), buffer_.bytes(), wait);
   if (next.error == EAGAIN) return false;
   if (next.error != 0) os::throw_errno(next.error, "connection: cannot receive");
   if (next.closed) throw_closed();

@@ -2,6 +2,7 @@
 
 #include <coproc/detail/connection_core.hpp>
 
+#include "ipc/message_buffer.hpp"
 #include "ipc/packet.hpp"
 #include "loop/context_service.hpp"
 #include "os/fd.hpp"
@@ -9,7 +10,6 @@
 
 #include <asio/posix/stream_descriptor.hpp>
 
-#include <memory>
 #include <optional>
 
 namespace coproc::detail {
@@ -47,7 +47,7 @@ private:
   void shutdown() noexcept override;
 
   os::host_fd socket_;
-  std::unique_ptr<std::byte[]> buffer_; // for the bytes of one packet, which are decoded from there
+  message_buffer buffer_; // for the bytes of one packet, which are decoded from there
   std::optional<asio::posix::stream_descriptor> descriptor_;
 };
 

@@ -12,13 +12,18 @@ namespace {
 
 constexpr std::size_t first_capacity = 128; // a pool may hold a million of them
 
-std::size_t used(const std::byte* at, const std::unique_ptr<std::byte[]>& buffer) {
-  return at ? static_cast<std::size_t>(at - buffer.get()) : 0;
+std::size_t used(const std::byte* at, const message_buffer& buffer) {
+  return at ? static_cast<std::size_t>(at - buffer.data()) : 0;
 }
 
 } // namespace
 
 const std::size_t message::segment_threshold = 64 * 1024;
+
+/// Writes what is in the buffer to the segment, where it stays out of in_segment.
+void message::contents::write_buffered(std::size_t size) {
+  if (size != 0) segment.write(buffer.data(), size, message_lead + in_segment);
+}
 
 message::message() noexcept = default;
 
@@ -49,13 +54,12 @@ void message::append_beyond(const void* data, std::size_t size) {
 
   if (!own.segment && size <= segment_threshold - buffered) {
     std::size_t capacity =
-        std::min(std::max({first_capacity, own.capacity * 2, buffered + size}), segment_threshold);
-    auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity);
-    if (buffered != 0) std::memcpy(larger.get(), own.buffer.get(), buffered);
+        std::min(std::max({first_capacity, own.buffer.size() * 2, buffered + size}), segment_threshold);
+    message_buffer larger(capacity);
+    if (buffered != 0) std::memcpy(larger.data(), own.buffer.data(), buffered);
     own.buffer = std::move(larger);
-    own.capacity = capacity;
-    at_ = own.buffer.get() + buffered;
-    end_ = own.buffer.get() + capacity;
+    at_ = own.buffer.data() + buffered;
+    end_ = own.buffer.data() + capacity;
     std::memcpy(at_, data, size);
     at_ += size;
     return;
@@ -64,15 +68,15 @@ void message::append_beyond(const void* data, std::size_t size) {
   own.view.reset();
   if (!own.segment) own.segment = os::memory_segment::create("coproc message");
   // Either both parts get there or what was written counts for nothing.
-  if (buffered != 0) own.segment.write(own.buffer.get(), buffered, own.in_segment);
-  if (size >= own.capacity) {
-    own.segment.write(data, size, own.in_segment + buffered);
+  own.write_buffered(buffered);
+  if (size >= own.buffer.size()) {
+    own.segment.write(data, size, message_lead + own.in_segment + buffered);
     own.in_segment += buffered + size;
-    at_ = own.buffer.get();
+    at_ = own.buffer.data();
   } else {
     own.in_segment += buffered;
-    std::memcpy(own.buffer.get(), data, size);
-    at_ = own.buffer.get() + size;
+    std::memcpy(own.buffer.data(), data, size);
+    at_ = own.buffer.data() + size;
   }
 }
 
@@ -91,15 +95,15 @@ std::span<const std::byte> message::bytes() const {
   if (!contents_) return {};
   contents& own = *contents_;
   const std::size_t buffered = used(at_, own.buffer);
-  if (!own.segment) return {own.buffer.get(), buffered};
+  if (!own.segment) return {own.buffer.data(), buffered};
   // What is in the buffer is written again when it is full: to the same place.
-  if (buffered != 0) own.segment.write(own.buffer.get(), buffered, own.in_segment);
-  const std::size_t size = own.in_segment + buffered;
+  own.write_buffered(buffered);
+  const std::size_t size = message_lead + own.in_segment + buffered;
   if (own.view.size() != size) {
     own.view.reset();
     own.view = own.segment.map(size, os::access::read, os::sharing::copy, os::population::now);
   }
-  return {own.view.data(), size};
+  return std::span(own.view.data(), size).subspan(message_lead);
 }
 
 std::size_t message::descriptor_count() const noexcept {
@@ -118,23 +122,18 @@ void message::clear() noexcept {
   own.view.reset();
   own.received = false;
   own.descriptors.clear();
-  if (own.capacity > segment_threshold) {
-    own.buffer.reset();
-    own.capacity = 0;
-  }
-  at_ = own.buffer.get();
-  end_ = at_ + own.capacity;
+  if (own.buffer.size() > segment_threshold) own.buffer = {};
+  at_ = own.buffer.data();
+  end_ = at_ + own.buffer.size();
 }
 
 int message_access::segment(message& of) {
   if (!of.contents_ || !of.contents_->segment) return -1;
   message::contents& own = *of.contents_;
   const std::size_t buffered = used(of.at_, own.buffer);
-  if (buffered != 0) {
-    own.segment.write(own.buffer.get(), buffered, own.in_segment);
-    own.in_segment += buffered;
-  }
-  of.at_ = of.end_ = own.buffer.get(); // it can't grow any more
+  own.write_buffered(buffered);
+  own.in_segment += buffered;
+  of.at_ = of.end_ = own.buffer.data(); // it can't grow any more
   if (!own.received) own.segment.seal();
   own.received = true;
   return own.segment.fd();
@@ -150,15 +149,12 @@ std::vector<int> message_access::descriptors(const message& of) {
 message message_access::of_size(std::size_t size) {
   message made;
   message::contents& own = made.own();
-  own.buffer = std::make_unique_for_overwrite<std::byte[]>(size);
-  own.capacity = size;
-  made.at_ = made.end_ = own.buffer.get() + size;
+  own.buffer = message_buffer(size);
+  made.at_ = made.end_ = own.buffer.data() + size;
   return made;
 }
 
-std::span<std::byte> message_access::room(message& in) noexcept {
-  return {in.contents_->buffer.get(), in.contents_->capacity};
-}
+std::span<std::byte> message_access::room(message& in) noexcept { return in.contents_->buffer.bytes(); }
 
 message message_access::of_bytes(std::span<const std::byte> bytes, std::vector<os::unique_fd> descriptors) {
   message made = of_size(bytes.size());
@@ -179,9 +175,9 @@ message message_access::of_segment(os::unique_fd segment, std::size_t size,
   own.descriptors = std::move(descriptors);
   own.received = true;
   if (!own.segment.is_sealed()) throw wire::error("wire: the shared memory of a message is not sealed");
-  if (size == 0 || own.segment.size() != size)
+  if (size == 0 || own.segment.size() != message_lead + size)
     throw wire::error("wire: the shared memory of a message has " + std::to_string(own.segment.size()) +
-                      " bytes, and not " + std::to_string(size));
+                      " bytes, and not " + std::to_string(message_lead + size));
   own.in_segment = size;
   return made;
 }

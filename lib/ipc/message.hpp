@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ipc/message_buffer.hpp"
 #include "os/fd.hpp"
 #include "os/memory_segment.hpp"
 
@@ -7,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -16,13 +16,14 @@ namespace coproc::detail {
 /// A message is filled from its front to its end: first a buffer; what goes beyond the threshold is written
 /// to a segment, through that buffer or, in large pieces, past it. A message that was received is only read.
 struct message::contents {
-  std::unique_ptr<std::byte[]> buffer;
-  std::size_t capacity = 0;
+  message_buffer buffer;
   os::memory_segment segment; // none: all bytes are in the buffer
   std::size_t in_segment = 0; // bytes written there; the buffer's come after them
   os::mapping view;           // of the segment, made when somebody asks for the bytes
   bool received = false;      // the segment is sealed, and holds everything
   std::vector<os::unique_fd> descriptors;
+
+  void write_buffered(std::size_t size);
 };
 
 /// What the transport needs of a message beyond its public part.

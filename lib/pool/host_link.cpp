@@ -28,7 +28,7 @@ host_link::host_link(const asio::any_io_executor& executor) : host_link(executor
 host_link::host_link(const asio::any_io_executor& executor, os::packet_pair ends)
     : segment_(os::memory_segment::create("coproc-pool")), worker_end_(std::move(ends.second)),
       socket_(executor, std::move(ends.first), "channel of a pool's worker"),
-      buffer_(std::make_unique_for_overwrite<std::byte[]>(max_inline)) {
+      buffer_(max_inline) {
   segment_.allocate(sizeof(link_page));
   memory_ = segment_.map(sizeof(link_page), os::access::write, os::sharing::shared, os::population::on_use);
   segment_.seal_size();
@@ -243,7 +243,7 @@ host_link::arrival host_link::receive_one() {
   if (closed_) return arrival::nothing;
   incoming next;
   try {
-    next = receive_message(socket_.fd(), {buffer_.get(), max_inline}, os::blocking::no);
+    next = receive_message(socket_.fd(), buffer_.bytes(), os::blocking::no);
   } catch (const wire::error& error) {
     throw link_garbage(link_garbage::place::socket, error.what());
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ipc/message_buffer.hpp"
 #include "os/memory_segment.hpp"
 #include "os/socket.hpp"
 #include "pool/link_layout.hpp"
@@ -11,7 +12,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -109,7 +109,7 @@ private:
   os::mapping memory_;
   os::unique_fd worker_end_;
   stream_end socket_;
-  const std::unique_ptr<std::byte[]> buffer_; // for the bytes of one packet
+  const message_buffer buffer_; // for the bytes of one packet
   std::vector<bool> known_;
   std::deque<packet> packets_;
   std::size_t to_discard_ = 0; // packets that are still in the socket, and whose results have failed

@@ -60,10 +60,11 @@ struct link_page {
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-/// Entries begin at multiples of 8. One that does not fit before the end of the ring begins at its front.
+/// Entries begin at multiples of 16, so that their bytes, which come after 40 of a header, lie as those of a
+/// message do (message_lead). One that does not fit before the end of the ring begins at its front.
 inline constexpr std::uint32_t skip_to_front = 0xffff'ffff;
 
-constexpr std::uint64_t aligned(std::uint64_t size) { return (size + 7) & ~std::uint64_t(7); }
+constexpr std::uint64_t aligned(std::uint64_t size) { return (size + 15) & ~std::uint64_t(15); }
 
 struct task_entry {
   std::uint32_t total; ///< Of the entry; or skip_to_front.

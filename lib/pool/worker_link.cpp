@@ -30,7 +30,7 @@ constexpr std::size_t largest_run = 4 * 1024;
 worker_link::worker_link(os::unique_fd socket, os::mapping memory, const worker_settings& settings)
     : socket_(std::move(socket)), memory_(std::move(memory)),
       page_(*std::launder(reinterpret_cast<link_page*>(memory_.data()))), settings_(settings),
-      buffer_(std::make_unique_for_overwrite<std::byte[]>(max_inline)) {}
+      buffer_(max_inline) {}
 
 // ---- waiting
 
@@ -93,7 +93,7 @@ std::span<const std::byte> worker_link::inline_bytes(const task_entry& entry) {
 }
 
 message worker_link::take_packet() {
-  incoming next = receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::yes);
+  incoming next = receive_message(socket_.get(), buffer_.bytes(), os::blocking::yes);
   if (next.closed || next.error != 0 || next.kind != static_cast<std::uint32_t>(link_packet::task))
     throw over();
   return next.take();

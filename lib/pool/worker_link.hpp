@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ipc/message_buffer.hpp"
 #include "os/fd.hpp"
 #include "os/memory_segment.hpp"
 #include "pool/link_layout.hpp"
@@ -8,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 namespace coproc::detail {
@@ -56,7 +56,7 @@ private:
   const os::mapping memory_;
   link_page& page_;
   const worker_settings settings_;
-  const std::unique_ptr<std::byte[]> buffer_; // for the bytes of one packet
+  const message_buffer buffer_; // for the bytes of one packet
   std::uint64_t read_ = 0, written_ = 0, published_ = 0;
   std::int64_t started_ = 0, run_started_ = 0;
   result_entry* run_ = nullptr;

@@ -70,7 +70,7 @@ int fork_link::send(fork_kind kind, message& body, const std::vector<int>& descr
 }
 
 incoming fork_link::receive() {
-  return receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::no);
+  return receive_message(socket_.get(), buffer_.bytes(), os::blocking::no);
 }
 
 void fork_link::unwatch() noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ipc/message_buffer.hpp"
 #include "ipc/packet.hpp"
 #include "os/host_fd.hpp"
 #include "os/launch.hpp"
@@ -13,7 +14,6 @@
 #include <asio/posix/stream_descriptor.hpp>
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -79,7 +79,7 @@ private:
   std::uint64_t number_ = 0;
   std::optional<std::vector<std::string>> told_;
   std::optional<os::directory_id> told_directory_;
-  std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
+  message_buffer buffer_{max_inline};
 };
 
 } // namespace coproc::detail

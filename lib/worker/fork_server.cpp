@@ -1,5 +1,6 @@
 #include "worker/fork_server.hpp"
 
+#include "ipc/message_buffer.hpp"
 #include "ipc/packet.hpp"
 #include "os/child_watch.hpp"
 #include "os/fork.hpp"
@@ -21,7 +22,6 @@
 #include <cstdlib>
 #include <deque>
 #include <exception>
-#include <memory>
 #include <unordered_map>
 
 #include <unistd.h>
@@ -112,7 +112,7 @@ private:
 
   /// @returns whether there was a request.
   bool receive() {
-    incoming request = receive_message(socket_.get(), {buffer_.get(), max_inline}, os::blocking::no);
+    incoming request = receive_message(socket_.get(), buffer_.bytes(), os::blocking::no);
     if (request.error == EAGAIN) return false;
     if (request.error == ENOMEM || request.error == ENOBUFS) {
       short_of_memory_ = true;
@@ -232,7 +232,7 @@ private:
   std::deque<outgoing> unsent_;
   // Kept for its memory: whatever is written to after a fork has to be copied by the kernel, page by page.
   message reply_;
-  std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(max_inline);
+  message_buffer buffer_{max_inline};
   os::child_watch watch_;
   unsigned umask_ = os::current_umask();
   int directory_error_ = 0; // errno: it is not in the host's working directory

@@ -117,6 +117,18 @@ BOOST_AUTO_TEST_CASE(short_writes_are_completed) {
   BOOST_TEST(there.size() == 100'001u);
 }
 
+BOOST_AUTO_TEST_CASE(what_follows_a_length_lies_as_memory_of_malloc_does) {
+  for (const std::size_t size : {100u, 10'000u, 100'000u, 1'000'000u}) {
+    const auto on_16 = [](const container& m) {
+      return reinterpret_cast<std::uintptr_t>(m.bytes().data()) % 16;
+    };
+    container sent;
+    append(sent, std::string(size, 'x'));
+    BOOST_TEST(on_16(sent) == 8u);
+    BOOST_TEST(on_16(received(sent)) == 8u);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(shared_memory_that_its_sender_can_change_is_refused) {
   leak_check check;
   const auto refused = [](unique_fd segment, std::size_t size, const char* part) {
@@ -125,15 +137,15 @@ BOOST_AUTO_TEST_CASE(shared_memory_that_its_sender_can_change_is_refused) {
   };
   const std::string bytes(10'000, 'x');
   auto segment = memory_segment::create("test");
-  segment.write(bytes.data(), bytes.size(), 0);
+  segment.write(bytes.data(), bytes.size(), coproc::detail::message_lead);
   refused(unique_fd(::dup(segment.fd())), bytes.size(), "not sealed");
   segment.seal_size();
   refused(unique_fd(::dup(segment.fd())), bytes.size(), "not sealed"); // its bytes can still change
   segment = memory_segment::create("test");
-  segment.write(bytes.data(), bytes.size(), 0);
+  segment.write(bytes.data(), bytes.size(), coproc::detail::message_lead);
   segment.seal();
-  refused(unique_fd(::dup(segment.fd())), bytes.size() + 1, "has 10000 bytes");
-  refused(unique_fd(::dup(segment.fd())), bytes.size() - 1, "has 10000 bytes");
+  refused(unique_fd(::dup(segment.fd())), bytes.size() + 1, "has 10008 bytes");
+  refused(unique_fd(::dup(segment.fd())), bytes.size() - 1, "has 10008 bytes");
   refused(unique_fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)), 1, "not sealed");
   BOOST_TEST((text_of(message_access::of_segment(segment.release(), bytes.size(), {})) == bytes));
 }
@@ -169,7 +181,7 @@ BOOST_AUTO_TEST_CASE(a_failed_call_names_itself_and_loses_nothing) {
   {
     const fault injected(coproc::os::call::mmap, ENOMEM, 1);
     BOOST_CHECK_EXCEPTION(m.bytes(), std::system_error, [](const auto& found) {
-      return names(found, "map 131078 bytes of shared memory");
+      return names(found, "map 131086 bytes of shared memory");
     });
   }
   BOOST_TEST((text_of(m) == "before" + large));
