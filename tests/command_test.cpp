@@ -188,11 +188,25 @@ BOOST_AUTO_TEST_SUITE(command_parse)
 
 using coproc::command;
 
+BOOST_AUTO_TEST_CASE(what_to_string_says_is_understood) {
+  // All words of up to four of these.
+  constexpr std::string_view letters = "a'\"\\ ~$*#=\n";
+  std::vector<std::string> words{""};
+  for (std::size_t begin = 0, end = 1, length = 0; length != 4; ++length, begin = end, end = words.size())
+    for (std::size_t i = begin; i != end; ++i)
+      for (char letter : letters) words.push_back(words[i] + letter);
+  for (const std::string& word : words) {
+    const std::string line = command("echo", word, "x").to_string();
+    if (command::parse(line).to_string() != line) BOOST_ERROR("not understood: " + line);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(splits_words_as_a_shell_does) {
   BOOST_TEST(command::parse("ls -l /tmp").to_string() == "ls -l /tmp");
   BOOST_TEST(command::parse("  echo   'two words'  ").to_string() == "echo 'two words'");
   BOOST_TEST(command::parse("echo \"two words\" a\\ b").to_string() == "echo 'two words' 'a b'");
   BOOST_TEST(command::parse("echo ''").to_string() == "echo ''");
+  BOOST_TEST(command::parse("''echo \"\"'two' ''\\'x '' \"\"''").to_string() == R"(echo two ''\''x' '' '')");
 }
 
 BOOST_AUTO_TEST_CASE(expands_home_variables_and_globs) {
