@@ -112,19 +112,19 @@ void process_core::detach() { require(state_).detach(); }
 
 input_stream& process_core::in() {
   child_state& child = require(state_).child();
-  if (!access::state_of(child.in)) throw std::logic_error("process '" + name() + "': its stdin is no pipe");
+  if (!access::state_of(child.in)) throw std::logic_error("process '" + name() + "': its stdin is no pipe, or was moved away");
   return child.in;
 }
 
 output_stream& process_core::out() {
   child_state& child = require(state_).child();
-  if (!access::state_of(child.out)) throw std::logic_error("process '" + name() + "': its stdout is no pipe");
+  if (!access::state_of(child.out)) throw std::logic_error("process '" + name() + "': its stdout is no pipe, or was moved away");
   return child.out;
 }
 
 output_stream& process_core::err() {
   child_state& child = require(state_).child();
-  if (!access::state_of(child.err)) throw std::logic_error("process '" + name() + "': its stderr is no pipe");
+  if (!access::state_of(child.err)) throw std::logic_error("process '" + name() + "': its stderr is no pipe, or was moved away");
   return child.err;
 }
 
