@@ -146,25 +146,10 @@ std::vector<int> message_access::descriptors(const message& of) {
   return all;
 }
 
-message message_access::of_size(std::size_t size) {
-  message made;
-  message::contents& own = made.own();
-  own.buffer = message_buffer(size);
-  made.at_ = made.end_ = own.buffer.data() + size;
-  return made;
-}
-
-std::span<std::byte> message_access::room(message& in) noexcept { return in.contents_->buffer.bytes(); }
-
-message message_access::of_bytes(std::span<const std::byte> bytes, std::vector<os::unique_fd> descriptors) {
-  message made = of_size(bytes.size());
-  if (!bytes.empty()) std::memcpy(room(made).data(), bytes.data(), bytes.size());
-  made.contents_->descriptors = std::move(descriptors);
-  return made;
-}
-
-void message_access::add_bytes(message& to, std::span<const std::byte> bytes) {
-  to = of_bytes(bytes, std::move(to.own().descriptors));
+void message_access::adopt(message& to, message_buffer bytes, std::size_t size) {
+  message::contents& own = to.own();
+  own.buffer = std::move(bytes);
+  to.at_ = to.end_ = own.buffer.data() + size;
 }
 
 message message_access::of_segment(os::unique_fd segment, std::size_t size,

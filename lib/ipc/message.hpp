@@ -36,12 +36,9 @@ struct message_access {
   /// The attached descriptors, by index; -1 for those that were taken.
   static std::vector<int> descriptors(const message& of);
 
-  /// A message of @p size bytes that are still to be received, into bytes_of(): in private memory.
-  static message of_size(std::size_t size);
-  static std::span<std::byte> room(message& in) noexcept;
-  static message of_bytes(std::span<const std::byte> bytes, std::vector<os::unique_fd> descriptors);
-  /// Gives @p bytes to a message that was received, and has descriptors only. @throws std::bad_alloc
-  static void add_bytes(message& to, std::span<const std::byte> bytes);
+  /// Gives the first @p size bytes of @p bytes to a message that was received, and has descriptors only.
+  /// @throws std::bad_alloc
+  static void adopt(message& to, message_buffer bytes, std::size_t size);
 
   /// A message whose bytes are the first @p size ones of a segment that was received.
   /// @throws wire::error if it is no segment of that size, or not sealed: a segment that its sender can still

@@ -9,8 +9,8 @@ namespace coproc::detail {
 /// In front of a message's bytes, in a buffer as in a segment, are so many that are not used: what follows a
 /// length of 8 bytes, as the elements of a string or a vector do, then lies on a multiple of 16, as memory
 /// from malloc() does. Copies between two places whose addresses differ by 1 to 15 bytes modulo 4096 run at
-/// 2 GB/s instead of 40 with the `rep movsb` of some CPUs (measured on AMD Zen 4 with glibc 2.36; glibc bug
-/// 30994), and two blocks of a power of two that were allocated one after the other are such places.
+/// 2 GB/s instead of 40 with the `rep movsb` of some CPUs (measured on an AMD EPYC with glibc 2.36; glibc
+/// bug 30994), and two blocks of a power of two that were allocated one after the other are such places.
 inline constexpr std::size_t message_lead = 8;
 
 /// Private memory for the bytes of a message.

@@ -32,7 +32,11 @@ int send_message(int socket, std::uint32_t kind, message& body, const std::vecto
 }
 
 message incoming::take() {
-  if (!in_buffer.empty()) message_access::add_bytes(body, std::exchange(in_buffer, {}));
+  if (!in_buffer.empty()) {
+    message_buffer own(in_buffer.size());
+    std::memcpy(own.data(), in_buffer.data(), in_buffer.size());
+    message_access::adopt(body, std::move(own), std::exchange(in_buffer, {}).size());
+  }
   return std::move(body);
 }
 
@@ -61,26 +65,6 @@ void complete(incoming& result, const packet_header& header, std::size_t size, s
 
 } // namespace
 
-incoming receive_message(int socket, os::blocking wait) {
-  // The size of what comes decides how much room is made; so it can't be asked for too much.
-  os::received next = os::next_packet_size(socket, wait);
-  incoming result;
-  result.error = next.error;
-  result.closed = next.error == 0 && next.size == 0;
-  if (next.error != 0 || result.closed) return result;
-
-  packet_header header{};
-  const std::size_t inline_size = next.size > sizeof header ? next.size - sizeof header : 0;
-  result.body = message_access::of_size(inline_size);
-  std::vector<os::unique_fd> descriptors;
-  os::received got = os::receive_packet(socket, std::as_writable_bytes(std::span(&header, 1)),
-                                        message_access::room(result.body), descriptors, os::blocking::no);
-  result.error = got.error;
-  if (got.error == EMFILE && got.size >= sizeof header) result.kind = header.kind;
-  if (got.error == 0) complete(result, header, got.size, inline_size, descriptors);
-  return result;
-}
-
 incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking wait) {
   packet_header header{};
   std::vector<os::unique_fd> descriptors;
@@ -98,6 +82,13 @@ incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking w
   result.kind = header.kind;
   result.in_buffer = buffer.first(inline_size);
   if (got.error == 0) complete(result, header, got.size, inline_size, descriptors);
+  return result;
+}
+
+incoming receive_message(int socket, os::blocking wait) {
+  message_buffer buffer(max_inline);
+  incoming result = receive_message(socket, buffer.bytes(), wait);
+  result.body = result.take();
   return result;
 }
 

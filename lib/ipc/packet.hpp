@@ -39,11 +39,12 @@ struct incoming {
   message take();
 };
 
-/// Receives one message. @throws wire::error if it is no packet of send_message().
-incoming receive_message(int socket, os::blocking wait);
-
-/// The same in one system call: bytes that came inline are left in @p buffer, which has room for max_inline.
+/// Receives one message. Bytes that came inline are left in @p buffer, which has room for max_inline.
+/// @throws wire::error if it is no packet of send_message().
 incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking wait);
+
+/// The same; the message has all of its bytes.
+incoming receive_message(int socket, os::blocking wait);
 
 /// More bytes than that are in a segment.
 inline constexpr std::size_t max_inline = 64 * 1024;

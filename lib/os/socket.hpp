@@ -42,9 +42,6 @@ received receive_packet(int socket, std::span<std::byte> head, std::span<std::by
 /// there.
 bool has_room_for_descriptors(int socket) noexcept;
 
-/// @returns the size of the packet that comes next, which stays there.
-received next_packet_size(int socket, blocking wait) noexcept;
-
 /// No more packets in either direction, whoever else has a copy of the descriptor.
 void shut_down(int socket) noexcept;
 

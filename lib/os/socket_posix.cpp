@@ -94,15 +94,6 @@ received receive_packet(int socket, std::span<std::byte> head, std::span<std::by
   return {.size = static_cast<std::size_t>(size)};
 }
 
-received next_packet_size(int socket, blocking wait) noexcept {
-  int flags = MSG_PEEK | MSG_TRUNC | (wait == blocking::yes ? 0 : MSG_DONTWAIT);
-  ssize_t size;
-  do size = ::recv(socket, nullptr, 0, flags);
-  while (size < 0 && is_passing(errno));
-  if (size < 0) return {.size = 0, .error = errno};
-  return {.size = static_cast<std::size_t>(size)};
-}
-
 bool has_room_for_descriptors(int socket) noexcept {
   std::byte any;
   iovec part{&any, sizeof any};

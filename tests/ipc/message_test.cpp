@@ -7,6 +7,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -41,7 +42,13 @@ void append(container& m, const std::string& text) { m.append(text.data(), text.
 /// What the transport does with it.
 container received(container& sent) {
   const int segment = message_access::segment(sent);
-  if (segment < 0) return message_access::of_bytes(sent.bytes(), {});
+  if (segment < 0) {
+    coproc::detail::message_buffer bytes(sent.size());
+    std::ranges::copy(sent.bytes(), bytes.data());
+    container result;
+    message_access::adopt(result, std::move(bytes), sent.size());
+    return result;
+  }
   return message_access::of_segment(unique_fd(::dup(segment)), sent.size(), {});
 }
 
