@@ -4,6 +4,7 @@
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/buffer.hpp>
+#include <asio/dispatch.hpp>
 #include <asio/error_code.hpp>
 #include <asio/execution/outstanding_work.hpp>
 #include <asio/post.hpp>
@@ -21,11 +22,12 @@ namespace coproc::detail {
 /// (outstanding work) until it is invoked or dropped.
 class io_completion {
 public:
+  /// @param own the stream's executor.
   template <class Handler>
-  io_completion(Handler handler, const asio::any_io_executor& fallback)
-      : impl_(std::make_unique<holder<Handler>>(std::move(handler), fallback)) {}
+  io_completion(Handler handler, const asio::any_io_executor& own)
+      : impl_(std::make_unique<holder<Handler>>(std::move(handler), own)) {}
 
-  /// Posts the handler to its associated executor, once.
+  /// Has the handler invoked by its associated executor, once; not inside of this call.
   void operator()(asio::error_code error, std::size_t size) {
     std::exchange(impl_, nullptr)->complete(error, size);
   }
@@ -45,31 +47,33 @@ private:
 
   template <class Handler>
   struct holder final : base {
-    using associated_type = asio::associated_executor_t<Handler, asio::any_io_executor>;
-    // That of asio::use_future runs anything at once, wherever it is: its handler is invoked on the loop.
-    static constexpr bool has_loop = std::is_convertible_v<associated_type, asio::any_io_executor>;
-    using executor_type = std::conditional_t<has_loop, associated_type, asio::any_io_executor>;
-    using work_type = std::decay_t<decltype(asio::prefer(std::declval<const executor_type&>(),
-                                                         asio::execution::outstanding_work.tracked))>;
+    holder(Handler h, const asio::any_io_executor& own_executor)
+        : own(own_executor), theirs(executor_of(h, own_executor)),
+          work(asio::prefer(theirs, asio::execution::outstanding_work.tracked)), handler(std::move(h)) {}
 
-    holder(Handler h, const asio::any_io_executor& fallback)
-        : work(asio::prefer(executor_of(h, fallback), asio::execution::outstanding_work.tracked)),
-          handler(std::move(h)) {}
-
-    static executor_type executor_of(const Handler& h, const asio::any_io_executor& fallback) {
-      if constexpr (has_loop)
-        return asio::get_associated_executor(h, fallback);
+    static asio::any_io_executor executor_of(const Handler& h, const asio::any_io_executor& own) {
+      // That of asio::use_future, which runs anything at once, is one of these in newer versions of Asio
+      // only.
+      if constexpr (std::is_convertible_v<asio::associated_executor_t<Handler, asio::any_io_executor>,
+                                          asio::any_io_executor>)
+        return asio::get_associated_executor(h, own);
       else
-        return fallback;
+        return own;
     }
 
     void complete(asio::error_code error, std::size_t size) override {
-      asio::post(work, [h = std::move(handler), error, size]() mutable { std::move(h)(error, size); });
+      auto invoke = [h = std::move(handler), error, size]() mutable { std::move(h)(error, size); };
+      if (theirs == own) return asio::post(own, std::move(invoke));
+      // What is posted to an executor without a loop, such as that of a future, would run on threads that
+      // Asio starts for it. So this one stays on the loop, and goes where the handler belongs from there.
+      asio::post(own, [to = std::move(work), invoke = std::move(invoke)]() mutable {
+        asio::dispatch(to, std::move(invoke));
+      });
     }
     asio::cancellation_slot slot() const override { return asio::get_associated_cancellation_slot(handler); }
-    asio::any_io_executor executor() const override { return work; }
+    asio::any_io_executor executor() const override { return theirs; }
 
-    work_type work;
+    asio::any_io_executor own, theirs, work;
     Handler handler;
   };
 
