@@ -2,6 +2,7 @@
 // and the same object can be started when that is over.
 #include <coproc/process.hpp>
 
+#include "support/build.hpp"
 #include "support/expect.hpp"
 #include "support/fault.hpp"
 #include "support/host_state.hpp"
@@ -151,7 +152,7 @@ CO_TEST_ONCE(signals_without_pidfd_send_signal) {
                           }>);
     co_await dropped.start();
   }
-  BOOST_TEST(refused.hits() > 0u);
+  BOOST_TEST((refused.hits() > 0u || !built_with_pidfd()));
 }
 
 METHOD_TEST_ONCE(host_at_its_limit_of_descriptors_and_back) {

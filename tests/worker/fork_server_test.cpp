@@ -4,6 +4,7 @@
 #include <coproc/make_pipe.hpp>
 #include <coproc/this_process.hpp>
 
+#include "support/build.hpp"
 #include "support/expect.hpp"
 #include "support/leak_check.hpp"
 #include "support/loops.hpp"
@@ -134,8 +135,10 @@ CO_TEST_ONCE(children_of_a_killed_server_can_be_signalled) {
   co_await second.start();
   co_await second.out().read_line();
   ::kill(servers().at(0), SIGKILL);
-  first.terminate();
-  co_await thrown_by<coproc::process_died>(first.result());
+  if (built_with_pidfd()) { // otherwise nobody knows whether the id is still its own
+    first.terminate();
+    co_await thrown_by<coproc::process_died>(first.result());
+  }
   const int pid = second.pid();
   { process<int> dropped = std::move(second); }
   co_await end_of(pid);
