@@ -68,6 +68,19 @@ ticket::~ticket() {
 
 // What can cross, and what can't.
 
+struct holds_arrays {
+  std::array<std::string, 2> names;
+  std::array<std::optional<std::string>, 1> perhaps;
+  std::array<point, 2> points;
+  int last = 0;
+  bool operator==(const holds_arrays&) const = default;
+};
+struct holds_move_only {
+  std::optional<std::unique_ptr<int>> perhaps;
+  std::tuple<std::unique_ptr<int>, int> two;
+  std::pair<std::string, std::unique_ptr<int>> named;
+  std::array<std::unique_ptr<int>, 2> array;
+};
 struct holds_pointer {
   int number;
   int* pointer;
@@ -169,6 +182,7 @@ static_assert(on_wire::crossable<minimal> && on_wire::crossable<versioned> && on
 static_assert(on_wire::crossable<constructed> && on_wire::crossable<movable> &&
               on_wire::crossable<private_default>);
 static_assert(on_wire::crossable<std::unique_ptr<constructed>> && on_wire::crossable<std::vector<movable>>);
+static_assert(on_wire::crossable<holds_arrays> && on_wire::crossable<holds_move_only>);
 static_assert(on_wire::crossable<many<100>> && !on_wire::crossable<many<101>>);
 static_assert(on_wire::crossable<std::tuple<>> && on_wire::crossable<empty> &&
               on_wire::crossable<std::array<std::string, 0>>);
@@ -311,6 +325,7 @@ BOOST_AUTO_TEST_CASE(containers_cross) {
   CROSSES(std::array<int, 3>{1, 2, 3});
   CROSSES(std::array<std::string, 2>{"a", "b"});
   CROSSES(std::array<int, 0>{});
+  CROSSES(holds_arrays{.names = {"a", "b"}, .perhaps = {"c"}, .points = {{{1, 2}, {3, 4}}}, .last = 5});
   CROSSES(std::deque<int>{1, 2});
   CROSSES(std::deque<bool>{true, false});
   CROSSES(std::list<std::string>{"x", "y"});
@@ -389,6 +404,14 @@ BOOST_AUTO_TEST_CASE(pointers_that_own_cross) {
   std::vector<std::unique_ptr<int>> move_only;
   move_only.push_back(std::make_unique<int>(9));
   BOOST_TEST(*through(move_only).front() == 9);
+  holds_move_only all;
+  all.perhaps = std::make_unique<int>(1);
+  std::get<0>(all.two) = std::make_unique<int>(2);
+  all.named = {"three", std::make_unique<int>(3)};
+  all.array[1] = std::make_unique<int>(4);
+  const holds_move_only back = through(all);
+  BOOST_TEST(**back.perhaps + *std::get<0>(back.two) + *back.named.second + *back.array[1] == 10);
+  BOOST_TEST(!back.array[0]);
 }
 
 BOOST_AUTO_TEST_CASE(two_shared_pointers_to_one_object_become_two_objects) {

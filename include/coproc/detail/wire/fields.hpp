@@ -49,8 +49,7 @@ concept has_base = requires {
 &&!requires { T{nothing{}}; };
 
 /// Braces let an initializer pass through to the elements of a C array, parentheses don't. (clang compiles
-/// the copy constructor of a std::vector of move-only elements here, and in Boost.PFR: it refuses aggregates
-/// that hold one.)
+/// the copy constructor of a std::vector of move-only elements here: it refuses aggregates that hold one.)
 template <class T, class Any, std::size_t... I>
 auto in_braces(std::index_sequence<I...>) -> decltype(T{Any{I}...});
 template <class T, class Any, std::size_t... I>
@@ -87,16 +86,30 @@ template <class T>
 concept has_no_array = takes_in_parentheses<T, any_rvalue, initializers<T>> ||
     takes_in_parentheses<T, any_lvalue, initializers<T>>;
 
+/// @returns references to the fields. PFR is told how many there are: its own way of counting crashes g++ 12
+/// at a std::array of anything that is not trivial, and compiles no std::optional or std::tuple of what can
+/// only be moved.
+template <class T, std::size_t... I>
+constexpr auto tie_fields(T& value, std::index_sequence<I...>) noexcept {
+  namespace pfr = boost::pfr::detail;
+  [[maybe_unused]] const auto all = pfr::tie_as_tuple(value, pfr::size_t_<sizeof...(I)>());
+  return std::tie(pfr::sequence_tuple::get<I>(all)...);
+}
+template <class T>
+constexpr auto tie_fields(T& value) noexcept {
+  return tie_fields(value, std::make_index_sequence<initializers<std::remove_cv_t<T>>>());
+}
+
 /// The fields' types, const included.
 template <class T>
-using tied = decltype(boost::pfr::structure_tie(std::declval<T&>()));
+using tied = decltype(tie_fields(std::declval<T&>()));
 template <class T, std::size_t I>
 using field = std::remove_reference_t<std::tuple_element_t<I, tied<T>>>;
 
 /// A field of a volatile object is volatile, what a reference in it refers to is not.
 template <class T, std::size_t... I>
 consteval bool holds_references(std::index_sequence<I...>) {
-  using in_volatile = decltype(boost::pfr::structure_tie(std::declval<const volatile T&>()));
+  using in_volatile = decltype(tie_fields(std::declval<const volatile T&>()));
   return (!std::is_volatile_v<std::remove_reference_t<std::tuple_element_t<I, in_volatile>>> || ...);
 }
 
@@ -112,8 +125,7 @@ using fields = decltype(list_fields<T>(std::make_index_sequence<initializers<T>>
 /// Calls @p f for a reference to each field, first to last.
 template <class T, class F>
 void for_each_field(T& value, const F& f) {
-  if constexpr (!std::is_empty_v<T>)
-    std::apply([&](auto&... each) { (f(each), ...); }, boost::pfr::structure_tie(value));
+  if constexpr (!std::is_empty_v<T>) std::apply([&](auto&... each) { (f(each), ...); }, tie_fields(value));
 }
 
 } // namespace coproc::wire::impl
