@@ -78,8 +78,8 @@ int run_main(int argc, char** argv, std::function<asio::awaitable<int>(std::vect
                    context.stop();
                  }));
   context.run();
-  if (end.signal != 0 && (!end.error || is_cancellation(end.error))) return 128 + end.signal;
   if (!end.error) return end.code;
+  if (end.signal != 0 && is_cancellation(end.error)) return 128 + end.signal;
   print(end.error, argc > 0 ? argv[0] : "coproc");
   return EXIT_FAILURE;
 }

@@ -105,6 +105,13 @@ CO_TEST_ONCE(second_signal_kills) {
   BOOST_TEST((status == exit_status::signaled(SIGTERM)));
 }
 
+CO_TEST_ONCE(code_of_one_that_catches_its_cancellation_counts) {
+  auto c = co_await ready_host("return-when-cancelled");
+  c.terminate();
+  auto result = co_await c.communicate();
+  BOOST_TEST((result.status == exit_status::exited(3)), result.status.to_string());
+}
+
 CO_TEST_ONCE(failure_while_being_cancelled_is_a_failure) {
   auto c = co_await ready_host("fail-when-cancelled");
   c.interrupt();

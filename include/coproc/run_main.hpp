@@ -40,10 +40,10 @@ asio::awaitable<int> exit_code_of(Function amain, std::vector<std::string> argum
 ///
 /// @param amain a function that returns `asio::awaitable<int>` or `asio::awaitable<void>`, and takes the
 /// arguments (argv[0] is the first) as `std::vector<std::string>`, or nothing.
-/// @returns what @p amain returns, 0 if that is nothing. If it throws: 1, with what() on stderr. If a signal
-/// cancelled it: 128 + the signal, as a shell reports it (130 for Ctrl-C). A second signal kills the program;
-/// one that the program was started to ignore stays ignored. What @p amain leaves on the event loop is
-/// destroyed with it: await what is to be finished.
+/// @returns what @p amain returns, 0 if that is nothing, also if it has caught its cancellation. If that ends
+/// it: 128 + the signal, as a shell reports it (130 for Ctrl-C). If it throws anything else: 1, with what()
+/// on stderr. A second signal kills the program; one that the program was started to ignore stays ignored.
+/// What @p amain leaves on the event loop is destroyed with it: await what is to be finished.
 template <class Function>
 int run_main(int argc, char** argv, Function amain) {
   // No lambda: g++ looks at its parameters again here, and -Wshadow finds a global of the user's.

@@ -97,6 +97,13 @@ static asio::awaitable<int> amain(strings args) {
     } catch (const std::system_error&) {
     }
     throw std::runtime_error("could not clean up");
+  } else if (what == "return-when-cancelled") {
+    say("ready");
+    try {
+      co_await wait_for_ever();
+    } catch (const std::system_error&) {
+    }
+    co_return 3;
   } else
     co_return 99;
   co_return 0;
