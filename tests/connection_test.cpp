@@ -312,6 +312,40 @@ BOOST_AUTO_TEST_CASE(blocking_forms_need_no_loop) {
   sender.join();
 }
 
+void send_one(coproc::connection<int> to) { to.blocking_send(1); }
+
+coproc::connection<int> give_end() {
+  auto [mine, yours] = make_pipe<int>();
+  mine.blocking_send(7);
+  return std::move(yours);
+}
+
+CO_TEST_ONCE(end_that_has_gone_to_a_process_is_not_used_by_mistake) {
+  auto [a, b] = make_pipe<int>();
+  coproc::process p{coproc::target<send_one>, std::move(b)};
+  BOOST_TEST(!b.is_open());
+  CHECK_CONTAINS(message_of<std::logic_error>([&b_ = b] { b_.blocking_send(1); }), "gone to another process");
+  co_await p.start();
+  int got = co_await a.recv();
+  BOOST_TEST(got == 1);
+  co_await p.join();
+}
+
+CO_TEST_ONCE(end_that_is_a_result_can_be_had_once) {
+  coproc::process p{coproc::target<give_end>};
+  co_await p.start();
+  coproc::connection<int> end = co_await p.result();
+  int got = co_await end.recv();
+  BOOST_TEST(got == 7);
+  std::string why;
+  try {
+    (void)co_await p.result();
+  } catch (const std::logic_error& error) {
+    why = error.what();
+  }
+  CHECK_CONTAINS(why, "taken before");
+}
+
 BOOST_AUTO_TEST_CASE(another_context_is_a_logic_error) {
   auto [a, b] = make_pipe<int>();
   asio::io_context first;

@@ -460,6 +460,27 @@ METHOD_TEST_ONCE(destructor_completes_those_that_wait) {
   BOOST_TEST(aborted);
 }
 
+METHOD_TEST_ONCE(destructor_completes_a_start) {
+  {
+    process<void> warm_up(by(method), target<nothing>);
+    co_await warm_up.start();
+    co_await warm_up.join();
+  }
+  std::optional<process<void>> p;
+  p.emplace(by(method), target<pause_for_ever>);
+  auto never_begun = p->start();
+  p.reset();
+  auto at_once = co_await beside(std::move(never_begun));
+  bool aborted = co_await at_once.aborted();
+  BOOST_TEST(aborted);
+  if (method == start_method::fork) co_return; // it does not wait
+  p.emplace(by(method), target<pause_for_ever>);
+  auto start = co_await beside(p->start());
+  p.reset();
+  aborted = co_await start.aborted();
+  BOOST_TEST(aborted);
+}
+
 METHOD_TEST_ONCE(detached_child_outlives_its_handle) {
   int pid = 0;
   {

@@ -24,7 +24,8 @@ namespace coproc {
 /// the sender wait.
 ///
 /// **Errors**: what comes from a process that does not send a Recv is a `wire::error`; failures of the system
-/// are `std::system_error`; an empty end (default-constructed, moved from) is a `std::logic_error`.
+/// are `std::system_error`; the use of an end that is empty (default-constructed, moved from) or has gone to
+/// another process is a `std::logic_error`, and so is sending one away that a coroutine waits on.
 /// **Cancellation** of all waiting forms: terminal, partial and total; a cancelled send has sent nothing, a
 /// cancelled recv has taken nothing.
 /// **Destruction**, and close(): the other end receives what was sent, and then gets connection_closed;

@@ -11,6 +11,16 @@
 
 namespace coproc {
 
+namespace detail {
+/// What a process is deduced from that was given a function or a callable by itself.
+template <class Function>
+struct unnamed {};
+template <class R>
+inline constexpr bool is_unnamed = false;
+template <class Function>
+inline constexpr bool is_unnamed<unnamed<Function>> = true;
+} // namespace detail
+
 /// A child process that runs a C++ function, and gives back its result or its exception.
 ///
 ///     coproc::process p{coproc::target<count_words>, "moby-dick.txt"};
@@ -33,6 +43,10 @@ namespace coproc {
 /// **Thread safety**: one strand at a time.
 template <class R>
 class process {
+  static_assert(!detail::is_unnamed<R>,
+                "coproc::process: a function is named, process p{coproc::target<f>, arguments...}; a lambda "
+                "with captures needs a fork, process p{coproc::fork_target, lambda}");
+
 public:
   /// A process for target @p Fn with @p arguments; see process_options for what it is without options.
   /// @throws std::system_error if large arguments find no memory (memfd_create(2)).
@@ -61,9 +75,9 @@ public:
   /// as they are now. For `fork` stdout is flushed first, so that what it holds is not written twice; the
   /// call returns here in the host only.
   ///
-  /// @throws bootstrap_error if coproc::init() was not called (before anything is started), or if the child
-  /// can't find the function. @throws std::logic_error if it was started before. @throws std::system_error if
-  /// the system refuses a process or a descriptor; it may be started again then.
+  /// @throws bootstrap_error if coproc::init() was not called (before anything is started; a fork does not
+  /// need it), or if the child can't find the function. @throws std::logic_error if it was started before.
+  /// @throws std::system_error if the system refuses a process or a descriptor; it may be started again then.
   /// **Cancellation**: terminal; a cancelled start leaves no process.
   asio::awaitable<void> start() { return core_.start(); }
 
@@ -77,7 +91,7 @@ public:
   /// Waits until it has ended, and gives what the function returned.
   ///
   /// Can be asked for any number of times, unless the result holds a handle (a connection), which is there
-  /// once.
+  /// once: then a second one is a `std::logic_error`.
   /// @throws remote_error if the function threw. @throws process_died if it ended in any other way. @throws
   /// wire::error if what came from the child makes no sense.
   /// **Cancellation**: as join().
@@ -102,8 +116,8 @@ public:
   void terminate() { core_.terminate(); }
   void kill() { core_.kill(); }
 
-  /// Lets it live on without this object, and without the host. Waiting for it afterwards is a
-  /// `std::logic_error`; its result is lost.
+  /// Lets it live on without this object, and without the host. Waiting for it afterwards, or sending it a
+  /// signal, is a `std::logic_error`; its result is lost.
   void detach() { core_.detach(); }
 
   /// The host's end of a standard stream that is stdio::pipe(). @throws std::logic_error if it is none, or
@@ -115,7 +129,10 @@ public:
 private:
   static asio::awaitable<R> result_of(asio::awaitable<std::shared_ptr<detail::message>> encoded) {
     std::shared_ptr<detail::message> result = co_await std::move(encoded);
-    if constexpr (!std::is_void_v<R>) co_return wire::decode<R>(*result);
+    if constexpr (!std::is_void_v<R>) {
+      detail::process_core::require_handles(*result);
+      co_return wire::decode<R>(*result);
+    }
   }
 
   detail::process_core core_;
@@ -131,5 +148,11 @@ process(fork_target_t, Function)
 template <class Function>
 process(process_options, fork_target_t, Function)
     -> process<std::decay_t<typename detail::awaited<std::invoke_result_t<Function&>>::type>>;
+template <class Function, class... A>
+requires std::is_invocable_v<Function&, A...> process(Function, A&&...)
+->process<detail::unnamed<Function>>;
+template <class Function, class... A>
+requires std::is_invocable_v<Function&, A...> process(process_options, Function, A&&...)
+->process<detail::unnamed<Function>>;
 
 } // namespace coproc

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <coproc/detail/made_of.hpp>
 #include <coproc/detail/queue_state.hpp>
 #include <coproc/duration.hpp>
 #include <coproc/queue_closed.hpp>
@@ -72,7 +73,7 @@ public:
   /// put() of an item that is made of @p args, at the call.
   template <class... Args>
   [[nodiscard]] asio::awaitable<void> emplace(Args&&... args) {
-    return do_put(share(), T(std::forward<Args>(args)...));
+    return do_put(share(), detail::made_of<T>(std::forward<Args>(args)...));
   }
   /// Adds an item without waiting.
   /// @throws queue_full if there is no room, queue_closed.

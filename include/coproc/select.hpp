@@ -98,6 +98,9 @@ private:
 /// @throws queue_closed once all are closed and empty.
 /// **Cancellation**: as queue::get(): nothing is taken from any of them.
 /// **Destruction** of any of the queues: `operation_aborted`.
+///
+/// Beside other operations, Asio's `||` makes one flat variant of all alternatives: those of select() come
+/// first, each with an index of its own. For a limit in time take the form below.
 template <class... T>
 [[nodiscard]] asio::awaitable<std::variant<T...>> select(queue<T>&... queues) {
   static_assert(sizeof...(T) != 0, "coproc::select(): at least one queue");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <coproc/detail/item.hpp>
+#include <coproc/detail/made_of.hpp>
 #include <coproc/detail/shared_queue_core.hpp>
 #include <coproc/duration.hpp>
 #include <coproc/queue_closed.hpp>
@@ -75,7 +76,7 @@ public:
   /// put(T(args...)), for g++ before 15, which must not see a temporary aggregate in a co_await expression.
   template <class... Args>
   asio::awaitable<void> emplace(Args&&... args) {
-    return put(T(std::forward<Args>(args)...));
+    return put(detail::made_of<T>(std::forward<Args>(args)...));
   }
   /// Puts it at once. @throws queue_full if there is no room; else as put().
   void put_nowait(const T& item) {

@@ -17,7 +17,8 @@ struct target_t {};
 ///
 /// It may be a coroutine that returns `asio::awaitable<R>`: it runs on an io_context of its own there, until
 /// it returns; what it leaves running ends with it. Its parameters are values, const references or rvalue
-/// references of types that can cross (see `coproc::wire`); its result is a value, or nothing.
+/// references of types that can cross (see `coproc::wire`), and each gets an argument: defaults are not part
+/// of a function's type. Its result is a value, or nothing.
 template <auto Fn>
 inline constexpr target_t<Fn> target{};
 

@@ -30,6 +30,7 @@ constexpr std::uint32_t value_kind = 1;
 } // namespace
 
 void connection_state::require_open() const {
+  if (gone_) throw std::logic_error("connection: this end has gone to another process");
   if (!socket_) throw_closed();
 }
 
@@ -52,6 +53,7 @@ os::unique_fd connection_state::release() {
   if (waiting != 0)
     throw std::logic_error("connection: an end can't go to another process while somebody waits on it");
   leave_loop();
+  gone_ = true;
   return socket_.release();
 }
 
@@ -209,9 +211,7 @@ asio::awaitable<bool> poll_for(std::shared_ptr<connection_state> state, duration
 }
 
 const std::shared_ptr<connection_state>& require(const std::shared_ptr<connection_state>& state) {
-  if (!state)
-    throw std::logic_error(
-        "connection: it is empty (default-constructed, moved from, or gone to another process)");
+  if (!state) throw std::logic_error("connection: it is empty (default-constructed or moved from)");
   return state;
 }
 

@@ -46,6 +46,7 @@ private:
   void leave_loop() noexcept;
   void shutdown() noexcept override;
 
+  bool gone_ = false; // to another process
   os::host_fd socket_;
   message_buffer buffer_; // for the bytes of one packet, which are decoded from there
   std::optional<asio::posix::stream_descriptor> descriptor_;

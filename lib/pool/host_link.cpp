@@ -27,8 +27,7 @@ host_link::host_link(const asio::any_io_executor& executor) : host_link(executor
 
 host_link::host_link(const asio::any_io_executor& executor, os::packet_pair ends)
     : segment_(os::memory_segment::create("coproc-pool")), worker_end_(std::move(ends.second)),
-      socket_(executor, std::move(ends.first), "channel of a pool's worker"),
-      buffer_(max_inline) {
+      socket_(executor, std::move(ends.first), "channel of a pool's worker"), buffer_(max_inline) {
   segment_.allocate(sizeof(link_page));
   memory_ = segment_.map(sizeof(link_page), os::access::write, os::sharing::shared, os::population::on_use);
   segment_.seal_size();

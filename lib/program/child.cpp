@@ -76,17 +76,20 @@ int child::pid() const { return require(state_)->pid(); }
 const coproc::command& child::command() const { return require(state_)->program(); }
 
 input_stream& child::in() {
-  if (!access::state_of(require(state_)->in)) throw std::logic_error("child: its stdin is no pipe, or was moved away");
+  if (!access::state_of(require(state_)->in))
+    throw std::logic_error("child: its stdin is no pipe, or was moved away");
   return state_->in;
 }
 
 output_stream& child::out() {
-  if (!access::state_of(require(state_)->out)) throw std::logic_error("child: its stdout is no pipe, or was moved away");
+  if (!access::state_of(require(state_)->out))
+    throw std::logic_error("child: its stdout is no pipe, or was moved away");
   return state_->out;
 }
 
 output_stream& child::err() {
-  if (!access::state_of(require(state_)->err)) throw std::logic_error("child: its stderr is no pipe, or was moved away");
+  if (!access::state_of(require(state_)->err))
+    throw std::logic_error("child: its stderr is no pipe, or was moved away");
   return state_->err;
 }
 

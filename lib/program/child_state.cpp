@@ -29,15 +29,20 @@ void child_state::started() {
   }
 }
 
+void child_state::require_attached() const {
+  if (stage_ == stage::detached)
+    throw std::logic_error("child '" + access::spec(command_).program + "': it has been detached");
+}
+
 void child_state::check_use(const asio::any_io_executor& executor) {
   bind(executor, "child");
   child_lock lock(*mutex_);
-  if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
+  require_attached();
 }
 
 std::optional<os::exit_record> child_state::look() {
   child_lock lock(*mutex_);
-  if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
+  require_attached();
   try_reap();
   return record_;
 }
@@ -120,7 +125,7 @@ void child_state::let_go_of_loop() {
 
 int child_state::send_signal(int number) {
   child_lock lock(*mutex_);
-  if (stage_ == stage::detached) throw std::logic_error("child: it has been detached");
+  require_attached();
   if (record_ || pid_ <= 0) return number < 0 || number >= NSIG ? EINVAL : 0;
   int error = process_->signal(number);
   return error == ESRCH ? 0 : error;

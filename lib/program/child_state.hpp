@@ -104,6 +104,7 @@ private:
   void arm();
   void on_wake();
   void try_reap();
+  void require_attached() const;
   void signal_all(int number);
   void expect_end(clock::time_point kill_at);
   void set_timer(std::optional<asio::steady_timer>& timer, clock::time_point at, void (child_state::*then)());

@@ -54,6 +54,10 @@ void function_process::abandon() noexcept {
   channel_.reset();
 }
 
+void function_process::require_handle() const {
+  if (abandoned_) throw std::system_error(asio::error::operation_aborted);
+}
+
 child_state& function_process::child() const {
   if (!child_) throw std::logic_error("process '" + name_ + "': it has not been started");
   return *child_;
@@ -110,7 +114,7 @@ asio::awaitable<std::shared_ptr<message>> function_process::result(std::shared_p
   (void)self->child();
   std::optional<exit_status> end = co_await wait_for_exit(self->child_, std::nullopt);
   // The handle went after the end had come, and before this coroutine was told.
-  if (self->abandoned_) throw std::system_error(asio::error::operation_aborted);
+  self->require_handle();
   self->read_outcome();
   if (self->outcome_ == outcome::exception)
     throw remote_error(self->chain_, self->call_.function, self->child_->pid());

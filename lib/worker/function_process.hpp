@@ -52,6 +52,8 @@ private:
   fork_order order(ends& made, child_streams& streams);
   void send_call(int channel);
   void check_streams() const;
+  /// Throws operation_aborted if the handle has gone while a coroutine waited.
+  void require_handle() const;
   std::string blame() const { return "start '" + name_ + "'"; }
   std::string missing_code() const;
   std::function<void(message&)> body();

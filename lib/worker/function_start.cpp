@@ -84,6 +84,7 @@ void function_process::send_call(int channel) {
 }
 
 asio::awaitable<void> function_process::start(std::shared_ptr<function_process> self) {
+  self->require_handle();
   if (self->child_ || self->starting_)
     throw std::logic_error("process '" + self->name_ + "': it was started before");
   const start_method method = self->method_.value_or(start_method::forkserver);
@@ -109,6 +110,7 @@ asio::awaitable<void> function_process::start(std::shared_ptr<function_process> 
     co_await start_by_fork(self);
     break;
   }
+  self->require_handle(); // otherwise the child goes with this coroutine
   // The child alone has the descriptors now, and the memory is not needed any more.
   self->call_.encoded = {};
   self->call_.closure = nullptr;

@@ -1,5 +1,6 @@
 #include <coproc/detail/process_core.hpp>
 
+#include "ipc/message.hpp"
 #include "program/command_spec.hpp"
 #include "worker/function_process.hpp"
 
@@ -98,6 +99,11 @@ bool process_core::is_alive() const {
 int process_core::pid() const { return require(state_).child().pid(); }
 const std::string& process_core::name() const { return require(state_).name(); }
 
+void process_core::require_handles(const message& result) {
+  for (int fd : message_access::descriptors(result))
+    if (fd < 0) throw std::logic_error("process: a result that holds a handle has been taken before");
+}
+
 std::optional<exit_status> process_core::status() const {
   const auto& child = require(state_).maybe_child();
   if (!child) return std::nullopt;
@@ -112,19 +118,22 @@ void process_core::detach() { require(state_).detach(); }
 
 input_stream& process_core::in() {
   child_state& child = require(state_).child();
-  if (!access::state_of(child.in)) throw std::logic_error("process '" + name() + "': its stdin is no pipe, or was moved away");
+  if (!access::state_of(child.in))
+    throw std::logic_error("process '" + name() + "': its stdin is no pipe, or was moved away");
   return child.in;
 }
 
 output_stream& process_core::out() {
   child_state& child = require(state_).child();
-  if (!access::state_of(child.out)) throw std::logic_error("process '" + name() + "': its stdout is no pipe, or was moved away");
+  if (!access::state_of(child.out))
+    throw std::logic_error("process '" + name() + "': its stdout is no pipe, or was moved away");
   return child.out;
 }
 
 output_stream& process_core::err() {
   child_state& child = require(state_).child();
-  if (!access::state_of(child.err)) throw std::logic_error("process '" + name() + "': its stderr is no pipe, or was moved away");
+  if (!access::state_of(child.err))
+    throw std::logic_error("process '" + name() + "': its stderr is no pipe, or was moved away");
   return child.err;
 }
 

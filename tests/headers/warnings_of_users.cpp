@@ -8,12 +8,19 @@
 #include <chrono>
 #include <cstddef>
 #include <ranges>
+#include <string>
 #include <tuple>
 #include <vector>
 
 namespace {
 
 enum class colour { red };
+
+struct job {
+  std::string name;
+  int priority = 0;
+  std::vector<int> parts;
+};
 
 float scale(float by, short times, std::size_t count, double) {
   return by * static_cast<float>(times) * static_cast<float>(count);
@@ -39,6 +46,10 @@ asio::awaitable<void> all() {
   coproc::queue<std::size_t> sizes(3);
   sizes.put_nowait(1);
   co_await sizes.put(2);
+  coproc::queue<job> jobs;
+  co_await jobs.emplace("first");
+  coproc::shared_queue<job> shared_jobs;
+  co_await shared_jobs.emplace("first", 1);
   coproc::shared_queue<std::size_t> shared(3);
   shared.put_nowait(1);
   co_await shared.put(2, std::chrono::seconds(1));

@@ -57,6 +57,8 @@ public:
   asio::awaitable<bool> join(duration limit);
   /// @returns the encoded result, which all that ask for it share. @throws remote_error, process_died.
   asio::awaitable<std::shared_ptr<message>> result();
+  /// @throws std::logic_error if descriptors of @p result have been taken before.
+  static void require_handles(const message& result);
 
   bool is_alive() const;
   int pid() const;

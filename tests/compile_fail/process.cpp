@@ -1,0 +1,29 @@
+// Processes that are made in a wrong way. Compiled once for each case by check.py, which looks for the texts
+// in the comments.
+#include <coproc/process.hpp>
+
+#include <string>
+
+int add(int a, int b) { return a + b; }
+
+void good() {
+  coproc::process p{coproc::target<add>, 1, 2};
+  coproc::process q{coproc::process_options().name("q"), coproc::target<add>, 1, 2};
+  coproc::process r{coproc::fork_target, [n = 1] { return n; }};
+  coproc::process moved{std::move(p)};
+}
+
+void bad() {
+  [[maybe_unused]] int n = 1;
+#ifdef ALL_RIGHT //
+#endif
+#ifdef FUNCTION // coproc::process: a function is named, process p{coproc::target<f>, arguments...}
+  coproc::process p{add, 1, 2};
+#endif
+#ifdef POINTER // coproc::process: a function is named
+  coproc::process p{coproc::process_options(), &add, 1, 2};
+#endif
+#ifdef LAMBDA // a lambda with captures needs a fork, process p{coproc::fork_target, lambda}
+  coproc::process p{[n] { return n; }};
+#endif
+}
