@@ -8,8 +8,7 @@ enum class start_method {
   /// the program was when its main() began, at the price of a fork of a small process, however large the host
   /// has become and however many threads it has. Until the next start the helper stays in the working
   /// directory that the host had at the last one. Resource limits, niceness and CPU affinity are those that
-  /// the
-  /// host had when the helper was started. The default on Linux.
+  /// the host had when the helper was started. The default on Linux.
   forkserver,
   /// Each child executes the program's file anew (the very file, also if it has been deleted or replaced
   /// since). The default elsewhere, and where forkserver finds that the program's static initialisers start

@@ -52,8 +52,7 @@ private:
           work(asio::prefer(theirs, asio::execution::outstanding_work.tracked)), handler(std::move(h)) {}
 
     static asio::any_io_executor executor_of(const Handler& h, const asio::any_io_executor& own) {
-      // That of asio::use_future, which runs anything at once, is one of these in newer versions of Asio
-      // only.
+      // That of asio::use_future, which runs anything at once, is one of these in newer Asio only.
       if constexpr (std::is_convertible_v<asio::associated_executor_t<Handler, asio::any_io_executor>,
                                           asio::any_io_executor>)
         return asio::get_associated_executor(h, own);
