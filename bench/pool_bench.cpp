@@ -2,8 +2,8 @@
 // Unit: microseconds a task (or item).
 // Varies: call: one after another, so this is latency; with all on one CPU, too. bulk: all begun at once.
 //   map: integers. sleep, burn: tasks that take 10 ms, or 10 ms of CPU time; divided by their number, so
-//   with two workers 5,000 is the least. argument: 1 MB, one after another. respawn: from a task that ends its worker to the
-//   result of the next one, by a new worker.
+//   with two workers 5,000 is the least. argument: 1 MB, one after another. respawn: from a task that ends
+//   its worker to the result of the next one, by a new worker.
 // Fixed: two workers, which run already; tasks do nothing but what is said.
 // Limit: call: raw_asio, 64 bytes to a child and back, one end in standalone Asio. bulk: raw_pool, two
 //   children behind socket pairs, 64 calls under way with each, as many as there are in one write. burn:
