@@ -65,12 +65,21 @@ struct child_plan {
   bool use_close_range;
   bool shares_descriptors;       // born with CLONE_FILES
   bool only_needed_left = false; // set by the child: no descriptor is there that it should not have
+  int report = -1;               // a pipe that a failure is written to as well, as a failure_report
 
   // Written by the child, which shares this memory, and read by the host after the exec. Volatile, since no
   // path that the compiler can see leads from there to the host.
+  volatile bool memory_is_shared = false;
   volatile setup_step failed_step = setup_step::none;
   volatile int error = 0;
   volatile std::size_t failed_index = 0; // which candidate, limit, ...
+};
+
+/// What goes through child_plan::report.
+struct failure_report {
+  setup_step step;
+  int error;
+  std::size_t index;
 };
 
 /// Runs in the child, with all signals blocked, in the host's memory. Makes only raw system calls: libc's own

@@ -16,9 +16,11 @@ namespace {
 
 [[noreturn]] COPROC_UNINSTRUMENTED void fail(child_plan& plan, setup_step step,
                                              std::size_t index = 0) noexcept {
+  const failure_report report{step, errno, index};
   plan.failed_step = step;
   plan.failed_index = index;
-  plan.error = errno;
+  plan.error = report.error;
+  if (plan.report >= 0) ::syscall(SYS_write, plan.report, &report, sizeof report);
   for (;;) ::syscall(SYS_exit_group, 127);
 }
 
@@ -26,6 +28,13 @@ COPROC_UNINSTRUMENTED bool is_inherited(const child_plan& plan, int fd) noexcept
   for (std::size_t i = 0; i != plan.inherited_count; ++i)
     if (plan.inherited[i] == fd) return true;
   return false;
+}
+
+/// The host has closed the descriptor that is wanted under this number, which the report has got since.
+COPROC_UNINSTRUMENTED bool was_closed(const child_plan& plan, int fd) noexcept {
+  if (fd != plan.report) return false;
+  errno = EBADF;
+  return true;
 }
 
 /// The child was born into the host's table of descriptors (CLONE_FILES) and gets one of its own here,
@@ -56,6 +65,7 @@ COPROC_UNINSTRUMENTED void set_up_streams(child_plan& plan) noexcept {
   }
   for (std::size_t i = 0; i != plan.move_count; ++i) {
     const child_plan::move& move = plan.moves[i];
+    if (was_closed(plan, move.source)) fail(plan, setup_step::redirect, i);
     if (move.source == move.target) {
       // Inherited: it may be marked close-on-exec. One that is closed in the host stays closed.
       if (::syscall(SYS_fcntl, move.source, F_SETFD, 0) < 0 && errno != EBADF)
@@ -65,7 +75,8 @@ COPROC_UNINSTRUMENTED void set_up_streams(child_plan& plan) noexcept {
     }
   }
   for (std::size_t i = 0; i != plan.inherited_count; ++i)
-    if (::syscall(SYS_fcntl, plan.inherited[i], F_SETFD, 0) < 0) fail(plan, setup_step::inherit, i);
+    if (was_closed(plan, plan.inherited[i]) || ::syscall(SYS_fcntl, plan.inherited[i], F_SETFD, 0) < 0)
+      fail(plan, setup_step::inherit, i);
 }
 
 struct linux_dirent64 {
@@ -205,6 +216,7 @@ COPROC_UNINSTRUMENTED void set_up_signals(const child_plan& plan) noexcept {
 } // namespace
 
 COPROC_UNINSTRUMENTED void set_up_and_exec(child_plan& plan) noexcept {
+  plan.memory_is_shared = true;
   if (plan.own_session && ::syscall(SYS_setsid) < 0) fail(plan, setup_step::session);
   if (plan.own_group && ::syscall(SYS_setpgid, 0, 0) < 0) fail(plan, setup_step::group);
   if (plan.shares_descriptors) leave_host_descriptors(plan);

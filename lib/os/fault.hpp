@@ -8,6 +8,7 @@ namespace coproc::os {
 enum class call {
   clone3,            ///< ENOSYS makes the launcher fall back to vfork.
   vfork,             ///< The fallback.
+  shared_memory,     ///< In the fallback: any failure makes the child get a copy, as emulators do.
   pidfd_open,        ///< After vfork; any failure makes the exit watch poll.
   pidfd_send_signal, ///< ENOSYS makes it fall back to kill(2).
   waitid,            ///< Looking for the end of a child.

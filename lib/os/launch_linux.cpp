@@ -62,10 +62,10 @@ COPROC_UNINSTRUMENTED long start_with_clone3(child_plan& plan, clone3_args& args
 }
 
 /// What vfork(2) is made of. Not libc's: thread sanitizer turns that into a fork, whose memory is not shared.
-COPROC_UNINSTRUMENTED long start_with_vfork(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED long start_with_vfork(child_plan& plan, int exit_signal) noexcept {
   long result;
-  COPROC_INLINE_SYSCALL(result, SYS_clone,
-                        CLONE_VM | CLONE_VFORK | (plan.shares_descriptors ? CLONE_FILES : 0), 0);
+  const long memory = injected_error(call::shared_memory) ? 0 : CLONE_VM;
+  COPROC_INLINE_SYSCALL(result, SYS_clone, memory | CLONE_VFORK | exit_signal, 0);
   if (result == 0) set_up_and_exec(plan);
   return result;
 }
@@ -78,7 +78,7 @@ constexpr bool can_share_descriptors = false;
 
 long start_with_clone3(child_plan&, clone3_args&) noexcept { return -ENOSYS; }
 
-COPROC_UNINSTRUMENTED long start_with_vfork(child_plan& plan) noexcept {
+COPROC_UNINSTRUMENTED long start_with_vfork(child_plan& plan, int) noexcept {
   pid_t result = ::vfork();
   if (result == 0) set_up_and_exec(plan);
   return result < 0 ? -errno : result;
@@ -113,22 +113,58 @@ constexpr bool use_pidfd = true;
 constexpr bool use_pidfd = false;
 #endif
 
-birth start(child_plan& plan) {
+/// @returns pid -ENOSYS or -EPERM if that can't be done here.
+birth start_by_clone3(child_plan& plan) {
   all_signals_blocked guard;
-  if (use_pidfd) {
-    int pidfd = -1;
-    clone3_args args{};
-    args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
-    if (plan.shares_descriptors) args.flags |= CLONE_FILES;
-    args.pidfd = reinterpret_cast<unsigned long>(&pidfd);
-    int injected = injected_error(call::clone3);
-    long pid = injected ? -injected : start_with_clone3(plan, args);
-    // ENOSYS: before Linux 5.3, or the answer of a container's seccomp filter; some filters say EPERM.
-    if (pid != -ENOSYS && pid != -EPERM) return {pid, unique_fd(pid > 0 ? pidfd : -1)};
+  int pidfd = -1;
+  clone3_args args{};
+  args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+  if (plan.shares_descriptors) args.flags |= CLONE_FILES;
+  args.pidfd = reinterpret_cast<unsigned long>(&pidfd);
+  const int injected = injected_error(call::clone3);
+  const long pid = injected ? -injected : start_with_clone3(plan, args);
+  return {pid, unique_fd(pid > 0 ? pidfd : -1)};
+}
+
+/// Emulators turn vfork into fork (Valgrind, qemu-user), and know no other flags with it. Then the child's
+/// memory is its own, and what failed there comes through a pipe.
+birth start_by_vfork(child_plan& plan) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) < 0) return {-errno, unique_fd()};
+  const unique_fd report(ends[0]);
+  unique_fd report_end = above_standard_streams(unique_fd(ends[1]));
+  if (report_end.get() < 3) return {-EMFILE, unique_fd()};
+  plan.report = report_end.get();
+  plan.shares_descriptors = false;
+  long pid = 0;
+  {
+    all_signals_blocked guard;
+    const int injected = injected_error(call::vfork);
+    pid = injected ? -injected : start_with_vfork(plan, 0);
+    if (pid == -EINVAL) pid = start_with_vfork(plan, SIGCHLD); // qemu-user knows no other
   }
-  int injected = injected_error(call::vfork);
-  long pid = injected ? -injected : start_with_vfork(plan);
+  report_end.reset();
+  // Only then: a fork by another thread could hold the other end open.
+  if (pid < 0 || plan.memory_is_shared) return {pid, unique_fd()};
+  failure_report failure{};
+  ssize_t size = 0;
+  do size = ::read(report.get(), &failure, sizeof failure);
+  while (size < 0 && errno == EINTR);
+  if (size == sizeof failure) {
+    plan.failed_step = failure.step;
+    plan.failed_index = failure.index;
+    plan.error = failure.error;
+  }
   return {pid, unique_fd()};
+}
+
+birth start(child_plan& plan) {
+  if (use_pidfd) {
+    birth born = start_by_clone3(plan);
+    // ENOSYS: before Linux 5.3, or the answer of a container's seccomp filter; some filters say EPERM.
+    if (born.pid != -ENOSYS && born.pid != -EPERM) return born;
+  }
+  return start_by_vfork(plan);
 }
 
 bool has_close_range() noexcept {

@@ -11,6 +11,9 @@ namespace coproc::os {
 int own_id() noexcept;
 int parent_id() noexcept;
 
+/// @returns the path by which it can be executed once more: the very file, whatever has become of its name.
+std::string own_program();
+
 /// Its environment variables, "NAME=value". Not to be called while another thread changes them, setenv(3).
 std::vector<std::string> environment();
 /// @returns whether they are @p variables, in this order.

@@ -2,17 +2,22 @@
 
 #include "os/fd.hpp"
 
+#include <climits>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <optional>
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #if __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h> // glibc 2.32
@@ -32,7 +37,49 @@ std::size_t read_beginning(const char* path, char (&text)[Size]) noexcept {
   return size;
 }
 
+bool same_file(const struct stat& a, const struct stat& b) noexcept {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/// The file that the main program is mapped from, as /proc/self/maps tells: where its program headers are,
+/// getauxval(3).
+std::optional<struct stat> mapped_program() {
+  std::ifstream maps("/proc/self/maps");
+  const unsigned long headers = ::getauxval(AT_PHDR);
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long from = 0, to = 0, inode = 0;
+    unsigned major = 0, minor = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx %*s %*s %x:%x %lu", &from, &to, &major, &minor, &inode) != 5)
+      break;
+    if (headers < from || headers >= to) continue;
+    struct stat result {};
+    result.st_dev = makedev(major, minor);
+    result.st_ino = inode;
+    return result;
+  }
+  return std::nullopt;
+}
+
+/// An emulator (Valgrind) answers readlink(2) with the name of the program that it runs, and otherwise takes
+/// the link for itself. @returns that name if it is so, and only if the program is still to be had by it.
+std::string emulated_program(const char* link) {
+  char name[PATH_MAX];
+  const ssize_t size = ::readlink(link, name, sizeof name - 1);
+  if (size <= 0) return {};
+  name[size] = '\0';
+  struct stat linked, named;
+  if (::stat(link, &linked) < 0 || ::stat(name, &named) < 0 || same_file(linked, named)) return {};
+  const std::optional<struct stat> mapped = mapped_program();
+  return mapped && same_file(*mapped, named) ? std::string(name) : std::string();
+}
+
 } // namespace
+
+std::string own_program() {
+  constexpr char link[] = "/proc/self/exe";
+  std::string name = emulated_program(link);
+  return name.empty() ? link : name;
+}
 
 int own_id() noexcept { return ::getpid(); }
 

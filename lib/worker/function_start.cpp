@@ -216,9 +216,10 @@ asio::awaitable<void> function_process::start_by_spawn(std::shared_ptr<function_
   ends made = self->make_ends();
   self->send_call(made.channel.get());
 
-  command program(identity().program.empty() ? std::string("/proc/self/exe") : identity().program);
+  const std::string executable = os::own_program();
+  command program(identity().program.empty() ? executable : identity().program);
   command_spec& spec = access::spec(program);
-  spec.executable = "/proc/self/exe"; // the very file, whatever has become of its name
+  spec.executable = executable;
   spec.arguments = {std::string(child_option) + std::to_string(made.child_channel.get()) + ',' +
                         std::to_string(made.child_lifeline.get()),
                     self->name_};

@@ -93,6 +93,28 @@ CO_TEST(vfork_where_a_container_forbids_clone3) {
   co_await check_everything();
 }
 
+CO_TEST(vfork_that_is_a_fork) {
+  // As in Valgrind and qemu-user.
+  fault no_clone3(os_call::clone3, ENOSYS);
+  fault copied(os_call::shared_memory, ENOSYS);
+  co_await check_everything();
+  BOOST_TEST(copied.hits() > 0u);
+}
+
+CO_TEST(a_closed_descriptor_is_not_taken_for_the_one_that_reports) {
+  fault no_clone3(os_call::clone3, ENOSYS);
+  fault copied(os_call::shared_memory, ENOSYS);
+  for (int above = 0; above != 4; ++above) {
+    const int closed = open_descriptor(::dup(2)).get() + above;
+    auto inheriting = helper("exit=0").inherit_fd(closed);
+    auto e = co_await thrown_by<std::system_error>(coproc::spawn(std::move(inheriting)));
+    BOOST_TEST((e.code() == std::errc::bad_file_descriptor));
+    auto redirected = helper("exit=0").out(stdio::fd(closed));
+    e = co_await thrown_by<std::system_error>(coproc::spawn(std::move(redirected)));
+    BOOST_TEST((e.code() == std::errc::bad_file_descriptor));
+  }
+}
+
 CO_TEST(polling_without_pidfd) {
   const bool uses_pidfd = built_with_pidfd();
   fault no_clone3(os_call::clone3, ENOSYS);
