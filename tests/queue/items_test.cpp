@@ -1,0 +1,90 @@
+// Items that can only be moved, and such whose move throws.
+#include <coproc/queue.hpp>
+
+#include "queue/operations.hpp"
+#include "support/co_test.hpp"
+#include "support/expect.hpp"
+#include "support/pending.hpp"
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+using namespace coproc::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(queue_items)
+
+using coproc::queue;
+
+CO_TEST(items_may_be_move_only_and_without_a_default) {
+  struct item {
+    explicit item(int n, std::string) : value(std::make_unique<int>(n)) {}
+    std::unique_ptr<int> value;
+  };
+  queue<item> q(1);
+  co_await q.emplace(1, "x");
+  auto putter = co_await beside(q.emplace(2, "y"));
+  co_await breathe();
+  item first = co_await q.get();
+  BOOST_TEST(*first.value == 1);
+  item second = co_await q.get(1h);
+  BOOST_TEST(*second.value == 2);
+  co_await putter.result();
+}
+
+CO_TEST(try_put_leaves_what_it_does_not_take) {
+  queue<std::unique_ptr<int>> q(1);
+  auto first = std::make_unique<int>(1), second = std::make_unique<int>(2);
+  BOOST_TEST(q.try_put(std::move(first)));
+  BOOST_TEST(!first);
+  BOOST_TEST(!q.try_put(std::move(second)));
+  BOOST_TEST(*second == 2);
+  co_return;
+}
+
+/// Throws when it is moved, as often as told.
+struct fragile {
+  explicit fragile(int n) : value(n) {}
+  fragile(fragile&& other) : value(other.value) {
+    if (throws != 0 && --throws == 0) throw std::domain_error("moved");
+    other.value = -1;
+  }
+  int value;
+  static inline int throws = 0;
+};
+
+CO_TEST(item_whose_move_throws_stays) {
+  fragile::throws = 0;
+  queue<fragile> q(2);
+  q.put_nowait(fragile(1));
+  q.put_nowait(fragile(2));
+  fragile::throws = 1;
+  BOOST_CHECK_THROW(q.get_nowait(), std::domain_error);
+  check_counters(q, 2);
+  fragile::throws = 1;
+  co_await thrown_by<std::domain_error>([&] { return q.get(); });
+  check_counters(q, 2);
+  BOOST_TEST(q.get_nowait().value == 1);
+  BOOST_TEST(q.get_nowait().value == 2);
+}
+
+CO_TEST(put_whose_move_throws_adds_none) {
+  fragile::throws = 0;
+  queue<fragile> q(1);
+  q.put_nowait(fragile(1));
+  auto putter = co_await beside(q.put(fragile(2)));
+  auto next = co_await beside(q.put(fragile(3)));
+  co_await breathe();
+  fragile::throws = 2; // the move into the queue, by whoever makes room
+  fragile got = q.get_nowait();
+  BOOST_TEST(got.value == 1);
+  co_await thrown_by<std::domain_error>(putter.result());
+  co_await next.result();
+  BOOST_TEST(q.get_nowait().value == 3);
+  fragile::throws = 0;
+}
+
+BOOST_AUTO_TEST_SUITE_END()
