@@ -2,6 +2,7 @@
 
 #include <coproc/this_process.hpp>
 
+#include "pool/list_of.hpp"
 #include "pool/targets.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
@@ -16,17 +17,18 @@
 #include <asio/use_awaitable.hpp>
 
 #include <chrono>
-#include <list>
+#include <cstddef>
+#include <exception>
 #include <map>
-#include <numeric>
-#include <ranges>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <malloc.h>
+#include <unistd.h>
 
 using namespace coproc::test;
 using namespace std::chrono_literals;
@@ -38,18 +40,6 @@ using coproc::async_result;
 using coproc::map_options;
 using coproc::pool_options;
 using t::announcements;
-
-namespace {
-
-/// A vector: g++ 12 to 14 take no std::initializer_list in a co_await expression.
-template <class T, class... U>
-std::vector<T> list_of(U... items) {
-  std::vector<T> made;
-  (made.push_back(T(items)), ...);
-  return made;
-}
-
-} // namespace
 
 // apply
 
@@ -147,97 +137,42 @@ CO_TEST_ONCE(no_more_than_size_run_at_once) {
   BOOST_TEST(pids.size() == 2u);
 }
 
-CO_TEST_ONCE(large_arguments_and_results_cross) {
+int pids_of_inner(int) {
+  asio::io_context loop;
+  coproc::pool inner(loop.get_executor(), 1);
+  auto task = inner.apply_async<t::own_pid>();
+  int pid = 0;
+  asio::co_spawn(loop, task.get(), [&](std::exception_ptr, int result) { pid = result; });
+  loop.run();
+  return pid;
+}
+
+CO_TEST_ONCE(a_task_may_have_a_pool_of_its_own) {
   coproc::pool workers(co_await this_executor(), 2);
-  for (std::size_t size : {1u, 100u, 5'000u, 16'383u, 16'384u, 17'000u, 100'000u, 300'000u, 3'000'000u}) {
-    std::string text(size, 'x');
-    text.back() = 'y';
-    const std::string twice = co_await workers.apply<t::twice>(text);
-    BOOST_TEST((twice == text + text));
+  auto inner = co_await workers.map<pids_of_inner>(list_of<int>(1, 2, 3), map_options().chunk_size(1));
+  for (int pid : inner) {
+    BOOST_TEST(pid > 0);
+    co_await end_of(pid); // with the inner pool
   }
 }
 
-CO_TEST_ONCE(many_sizes_wrap_around_the_ring) {
-  coproc::pool workers(co_await this_executor(), 2);
-  std::vector<async_result<std::string>> results;
-  for (std::size_t i = 0; i != 600; ++i)
-    results.push_back(
-        workers.apply_async<t::twice>(std::string((i * 131) % 9000, static_cast<char>('a' + i % 26))));
-  for (std::size_t i = 0; i != 600; ++i) {
-    const std::string got = co_await results[i].get();
-    BOOST_TEST((got == std::string(2 * ((i * 131) % 9000), static_cast<char>('a' + i % 26))));
-  }
-}
-
-// apply_async
-
-CO_TEST(apply_async_runs_without_being_awaited) {
+CO_TEST_ONCE(a_printed_line_is_there_with_its_result) {
+  int ends[2];
+  BOOST_REQUIRE(::pipe(ends) == 0);
+  const int kept = ::dup(1);
   coproc::pool workers(co_await this_executor(), 1);
-  announcements started;
-  workers.apply_async<t::announce_and_pause>(started);
-  const int pid = co_await started.get();
-  BOOST_TEST(pid > 0);
+  ::dup2(ends[1], 1); // workers get the host's stdout
+  co_await workers.apply<t::print>("hello\n");
+  ::dup2(kept, 1);
+  ::close(kept);
+  ::close(ends[1]);
+  char text[16] = {};
+  BOOST_TEST(::read(ends[0], text, sizeof text) == 6);
+  BOOST_TEST(std::string(text) == "hello\n");
+  ::close(ends[0]);
 }
 
-CO_TEST_ONCE(an_async_result_can_be_asked_again_and_copied) {
-  coproc::pool workers(co_await this_executor(), 1);
-  async_result<int> task = workers.apply_async<t::square>(5);
-  async_result<int> copy = task;
-  BOOST_TEST(!task.ready());
-  co_await task.wait();
-  BOOST_TEST(copy.ready());
-  BOOST_TEST(copy.successful());
-  const int a = co_await task.get();
-  const int b = co_await copy.get();
-  BOOST_TEST(a + b == 50);
-  async_result<int> bad = workers.apply_async<t::throw_if_odd>(1);
-  co_await bad.wait();
-  BOOST_TEST(!bad.successful());
-  for (int i = 0; i != 2; ++i) (void)co_await thrown_by<coproc::remote_error>(bad.get());
-}
-
-CO_TEST_ONCE(a_result_that_only_moves_can_be_taken_once) {
-  coproc::pool workers(co_await this_executor(), 1);
-  auto task = workers.apply_async<t::boxed>(6);
-  auto box = co_await task.get();
-  BOOST_TEST(*box == 6);
-  (void)co_await thrown_by<std::logic_error>(task.get());
-}
-
-CO_TEST_ONCE(an_empty_async_result_is_a_logic_error) {
-  async_result<int> none;
-  BOOST_CHECK_THROW((void)none.ready(), std::logic_error);
-  (void)co_await thrown_by<std::logic_error>([&] { return none.get(); });
-}
-
-CO_TEST_ONCE(get_with_a_limit_gives_up_and_the_task_goes_on) {
-  coproc::pool workers(co_await this_executor(), 1);
-  announcements started, go;
-  auto task = workers.apply_async<t::announce_and_wait>(started, go);
-  auto error = co_await thrown_by<coproc::timeout_expired>(task.get(10ms));
-  CHECK_CONTAINS(std::string(error.what()), "announce_and_wait");
-  BOOST_TEST(!task.ready());
-  co_await go.put(3);
-  const int three = co_await task.get(deadline());
-  BOOST_TEST(three == 3);
-}
-
-CO_TEST_ONCE(an_async_result_outlives_its_pool) {
-  auto workers = std::make_unique<coproc::pool>(co_await this_executor(), 1);
-  announcements started;
-  auto done = workers->apply_async<t::square>(2);
-  co_await done.wait();
-  auto running = workers->apply_async<t::announce_and_pause>(started);
-  auto queued = workers->apply_async<t::square>(3);
-  (void)co_await started.get();
-  workers.reset();
-  const int four = co_await done.get();
-  BOOST_TEST(four == 4);
-  BOOST_TEST(running.ready());
-  (void)co_await thrown_by<coproc::pool_terminated>(running.get());
-  (void)co_await thrown_by<coproc::pool_terminated>(queued.get());
-  queued.cancel(); // harmless
-}
+// how much may wait
 
 CO_TEST_ONCE(max_pending_refuses_or_waits) {
   coproc::pool workers(co_await this_executor(), pool_options().size(1).max_pending(2));
@@ -277,303 +212,6 @@ CO_TEST_ONCE(a_queued_task_takes_less_than_1_kb) {
   BOOST_TEST(workers.stats().queued == count);
   BOOST_TEST(each > 0u);
   BOOST_TEST(each < 1000u);
-}
-
-// map
-
-CO_TEST(map_keeps_the_order) {
-  coproc::pool workers(co_await this_executor(), 2);
-  std::vector<int> numbers(500);
-  std::iota(numbers.begin(), numbers.end(), 0);
-  std::vector<int> squares = co_await workers.map<t::square>(numbers);
-  BOOST_REQUIRE(squares.size() == numbers.size());
-  for (std::size_t i = 0; i != numbers.size(); ++i) BOOST_TEST(squares[i] == numbers[i] * numbers[i]);
-}
-
-CO_TEST_ONCE(map_keeps_the_order_when_later_items_are_faster) {
-  coproc::pool workers(co_await this_executor(), 3);
-  std::vector<int> times{60, 1, 30, 2, 5, 1, 1};
-  std::vector<int> slept = co_await workers.map<t::sleep_ms>(times, map_options().chunk_size(1));
-  BOOST_TEST(slept == times, boost::test_tools::per_element());
-}
-
-CO_TEST_ONCE(map_takes_any_range_and_chunk_size) {
-  coproc::pool workers(co_await this_executor(), 2);
-  std::vector<int> none;
-  auto empty = co_await workers.map<t::square>(none);
-  BOOST_TEST(empty.empty());
-  std::list<std::string> texts{"a", "bc", "def"};
-  auto lengths = co_await workers.map<t::length>(texts);
-  BOOST_TEST(lengths == (list_of<std::size_t>(1, 2, 3)), boost::test_tools::per_element());
-  auto generated = std::views::iota(0, 100) | std::views::filter([](int x) { return x % 2 == 0; });
-  for (std::size_t size : {1u, 2u, 7u, 50u, 1000u}) {
-    auto squares = co_await workers.map<t::square>(generated, map_options().chunk_size(size));
-    BOOST_REQUIRE(squares.size() == 50u);
-    BOOST_TEST(squares[49] == 98 * 98);
-  }
-  auto moved = co_await workers.map<t::length>(list_of<std::string>("one", "three"));
-  BOOST_TEST(moved[1] == 5u);
-  co_await workers.map<t::print>(list_of<std::string>("", ""));
-}
-
-struct padded {
-  char letter;
-  int number;
-};
-int number_of(padded p) { return p.number + p.letter; }
-padded make_padded(int x) { return {'a', x}; }
-
-CO_TEST_ONCE(flat_structs_cross_in_blocks) {
-  coproc::pool workers(co_await this_executor(), 2);
-  std::vector<padded> items;
-  for (int i = 0; i != 1000; ++i) items.push_back({'a', i});
-  auto numbers = co_await workers.map<number_of>(items);
-  for (int i = 0; i != 1000; ++i) BOOST_TEST(numbers[std::size_t(i)] == i + 'a');
-  auto back = co_await workers.map<make_padded>(numbers);
-  BOOST_TEST(back[999].number == 999 + 'a');
-}
-
-CO_TEST_ONCE(starmap_spreads_tuples) {
-  coproc::pool workers(co_await this_executor(), 2);
-  std::vector<std::tuple<int, int>> sums{{1, 2}, {3, 4}};
-  auto results = co_await workers.starmap<t::add>(sums);
-  BOOST_TEST(results == (list_of<int>(3, 7)), boost::test_tools::per_element());
-  std::map<int, int> pairs{{1, 10}, {2, 20}};
-  auto more = co_await workers.starmap<t::add>(pairs);
-  BOOST_TEST(more == (list_of<int>(11, 22)), boost::test_tools::per_element());
-}
-
-CO_TEST_ONCE(map_throws_what_an_item_threw) {
-  coproc::pool workers(co_await this_executor(), 2);
-  auto error =
-      co_await thrown_by<coproc::remote_error>(workers.map<t::throw_if_odd>(list_of<int>(0, 2, 4, 5, 6)));
-  BOOST_TEST(error.message() == "odd: 5");
-  const int four = co_await workers.apply<t::square>(2);
-  BOOST_TEST(four == 4);
-}
-
-CO_TEST_ONCE(stats_count_items) {
-  coproc::pool workers(co_await this_executor(), 2);
-  (void)co_await workers.map<t::square>(std::vector<int>(1234, 2));
-  BOOST_TEST(workers.stats().completed == 1234u);
-  BOOST_TEST(workers.stats().queued == 0u);
-  BOOST_TEST(workers.stats().running == 0u);
-}
-
-CO_TEST_ONCE(progress_is_reported_to_its_end) {
-  auto last = std::make_shared<coproc::progress>();
-  auto all = std::make_shared<coproc::progress>();
-  auto note = [all](coproc::progress now) { *all = now; };
-  coproc::pool workers(co_await this_executor(), pool_options().size(2).on_progress(note));
-  auto report = [last](coproc::progress now) {
-    BOOST_TEST(now.completed >= last->completed);
-    *last = now;
-  };
-  (void)co_await workers.map<t::square>(std::vector<int>(100, 2), map_options().on_progress(report));
-  co_await breathe();
-  BOOST_TEST(last->completed == 100u);
-  BOOST_TEST(last->total == 100u);
-  BOOST_TEST(all->completed == 100u);
-}
-
-// imap
-
-CO_TEST(imap_gives_results_in_order) {
-  coproc::pool workers(co_await this_executor(), 2);
-  auto squares = workers.imap<t::square>(std::views::iota(0, 200));
-  int expected = 0;
-  while (auto got = co_await squares.next()) {
-    BOOST_TEST(*got == expected * expected);
-    ++expected;
-  }
-  BOOST_TEST(expected == 200);
-  auto after = co_await squares.next();
-  BOOST_TEST(!after.has_value());
-}
-
-CO_TEST_ONCE(empty_stream_is_a_logic_error) {
-  coproc::result_stream<int> none;
-  co_await thrown_by<std::logic_error>(none.next());
-}
-
-CO_TEST_ONCE(imap_holds_a_bounded_window_of_an_endless_range) {
-  coproc::pool workers(co_await this_executor(), 2);
-  auto read = std::make_shared<int>(0);
-  auto endless = std::views::iota(0) | std::views::transform([read](int x) {
-                   ++*read;
-                   return x;
-                 });
-  auto squares = workers.imap<t::square>(endless, map_options().window(10));
-  for (int i = 0; i != 1000; ++i) {
-    auto got = co_await squares.next();
-    BOOST_TEST(*got == i * i);
-    BOOST_TEST(*read <= i + 1 + 10);
-  }
-}
-
-CO_TEST_ONCE(imap_unordered_gives_what_comes_first) {
-  coproc::pool workers(co_await this_executor(), 2);
-  auto slept = workers.imap_unordered<t::sleep_ms>(list_of<int>(200, 1, 2, 3), map_options().chunk_size(1));
-  std::vector<int> order;
-  while (auto ms = co_await slept.next()) order.push_back(*ms);
-  BOOST_TEST(order.size() == 4u);
-  BOOST_TEST(order.back() == 200);
-}
-
-CO_TEST_ONCE(after_a_failed_item_next_goes_on) {
-  coproc::pool workers(co_await this_executor(), 2);
-  for (std::size_t chunk : {1u, 3u, 100u}) {
-    auto items = workers.imap<t::throw_if_odd>(std::views::iota(0, 20), map_options().chunk_size(chunk));
-    int values = 0, errors = 0;
-    for (int i = 0; i != 20; ++i) {
-      try {
-        auto got = co_await items.next();
-        BOOST_TEST(*got == i);
-        ++values;
-      } catch (const coproc::remote_error& e) {
-        BOOST_TEST(e.message() == "odd: " + std::to_string(i));
-        ++errors;
-      }
-    }
-    BOOST_TEST(values == 10);
-    BOOST_TEST(errors == 10);
-    auto end = co_await items.next();
-    BOOST_TEST(!end);
-  }
-}
-
-/// Numbers, and then an exception.
-struct failing_range {
-  struct iterator {
-    using value_type = int;
-    using difference_type = std::ptrdiff_t;
-    int at = 0;
-    int operator*() const { return at; }
-    iterator& operator++() {
-      if (++at == 5) throw std::runtime_error("the range fails");
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return false; }
-  };
-  iterator begin() { return {}; }
-  std::default_sentinel_t end() { return {}; }
-};
-
-CO_TEST_ONCE(what_the_range_throws_comes_last) {
-  coproc::pool workers(co_await this_executor(), 2);
-  failing_range range;
-  auto items = workers.imap<t::square>(range);
-  for (int i = 0; i != 5; ++i) {
-    auto got = co_await items.next();
-    BOOST_TEST(*got == i * i);
-  }
-  (void)co_await thrown_by<std::runtime_error>(items.next());
-  auto end = co_await items.next();
-  BOOST_TEST(!end);
-  (void)co_await thrown_by<std::runtime_error>(workers.map<t::square>(range));
-}
-
-/// An argument that can't be encoded if it is 5, as is noticed when half of it is written.
-struct picky {
-  int x = 0;
-  template <class A>
-  void save(A& to) const {
-    to(x);
-    if (x == 5) throw std::runtime_error("not five");
-    to(x);
-  }
-  template <class A>
-  void load(A& from) {
-    from(x, x);
-  }
-};
-int value_of(const picky& p) { return p.x; }
-picky picky_one(int x) {
-  picky made;
-  made.x = x;
-  return made;
-}
-
-CO_TEST_ONCE(what_an_argument_throws_when_it_is_encoded_comes_last) {
-  coproc::pool workers(co_await this_executor(), 2);
-  auto all = std::views::iota(0, 10) | std::views::transform(picky_one);
-  for (std::size_t chunk : {1u, 3u, 100u}) {
-    auto items = workers.imap<value_of>(all, map_options().chunk_size(chunk));
-    for (int i = 0; i != 5; ++i) {
-      auto got = co_await items.next();
-      BOOST_TEST(got.value() == i);
-    }
-    (void)co_await thrown_by<std::runtime_error>(items.next());
-    auto end = co_await items.next();
-    BOOST_TEST(!end.has_value());
-  }
-  auto five = picky_one(5);
-  BOOST_CHECK_THROW((void)workers.apply_async<value_of>(five), std::runtime_error);
-  (void)co_await thrown_by<std::runtime_error>([&] { return workers.apply<value_of>(five); });
-  (void)co_await thrown_by<std::runtime_error>(workers.map<value_of>(all));
-  const int four = co_await workers.apply<value_of>(picky_one(4));
-  BOOST_TEST(four == 4);
-}
-
-CO_TEST_ONCE(results_may_be_nothing_or_only_movable) {
-  coproc::pool workers(co_await this_executor(), 2);
-  auto texts = list_of<std::string>("", "");
-  auto done = workers.imap<t::print>(texts);
-  int count = 0;
-  while (co_await done.next()) ++count;
-  BOOST_TEST(count == 2);
-  auto nothing = workers.apply_async<t::nothing>();
-  for (int i = 0; i != 2; ++i) co_await nothing.get();
-  auto boxes = co_await workers.map<t::boxed>(list_of<int>(1, 2, 3));
-  BOOST_TEST(*boxes.at(2) == 3);
-  auto values = co_await workers.map<t::unboxed>(boxes); // where they are
-  BOOST_TEST(values.at(2) == 3);
-  auto more = workers.imap_unordered<t::boxed>(list_of<int>(4));
-  auto four = co_await more.next();
-  BOOST_TEST(**four == 4);
-}
-
-int pids_of_inner(int) {
-  asio::io_context loop;
-  coproc::pool inner(loop.get_executor(), 1);
-  auto task = inner.apply_async<t::own_pid>();
-  int pid = 0;
-  asio::co_spawn(loop, task.get(), [&](std::exception_ptr, int result) { pid = result; });
-  loop.run();
-  return pid;
-}
-
-CO_TEST_ONCE(a_task_may_have_a_pool_of_its_own) {
-  coproc::pool workers(co_await this_executor(), 2);
-  auto inner = co_await workers.map<pids_of_inner>(list_of<int>(1, 2, 3), map_options().chunk_size(1));
-  for (int pid : inner) {
-    BOOST_TEST(pid > 0);
-    co_await end_of(pid); // with the inner pool
-  }
-}
-
-CO_TEST_ONCE(a_stream_can_be_dropped_and_outlives_its_pool) {
-  auto workers = std::make_unique<coproc::pool>(co_await this_executor(), 2);
-  {
-    auto dropped = workers->imap<t::square>(std::views::iota(0));
-    (void)co_await dropped.next();
-  }
-  const int four = co_await workers->apply<t::square>(2);
-  BOOST_TEST(four == 4);
-  auto items = workers->imap<t::sleep_ms>(std::views::iota(1));
-  (void)co_await items.next();
-  workers.reset();
-  bool terminated = false;
-  for (int i = 0; i != 1000 && !terminated; ++i) {
-    try {
-      auto got = co_await items.next();
-      BOOST_REQUIRE(got.has_value());
-    } catch (const coproc::pool_terminated&) {
-      terminated = true;
-    }
-  }
-  BOOST_TEST(terminated);
 }
 
 // programs

@@ -223,4 +223,20 @@ CO_TEST_ONCE(nothing_waits_behind_a_stopped_worker_and_the_host_does_not_spin) {
   co_await two_more.wait();
 }
 
+CO_TEST_ONCE(what_waits_behind_a_long_task_runs_elsewhere) {
+  coproc::pool workers(co_await this_executor(), 2);
+  // Short ones first, so that they are handed ahead.
+  for (int round = 0; round != 3; ++round) {
+    std::vector<async_result<int>> warm;
+    for (int i = 0; i != 300; ++i) warm.push_back(workers.apply_async<t::sleep_ms>(0));
+    for (auto& task : warm) co_await task.wait();
+  }
+  announcements started, go;
+  std::vector<async_result<int>> tasks;
+  tasks.push_back(workers.apply_async<t::sleep_ms>(3'000));
+  for (int i = 0; i != 300; ++i) tasks.push_back(workers.apply_async<t::sleep_ms>(0));
+  for (std::size_t i = 1; i != tasks.size(); ++i) co_await tasks[i].wait();
+  BOOST_TEST(!tasks[0].ready());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,132 @@
+// How often and how long the pool tries: retries, crash loops, the time that a task may take.
+#include <coproc/pool.hpp>
+
+#include "pool/targets.hpp"
+#include "support/co_test.hpp"
+#include "support/expect.hpp"
+#include "support/host_state.hpp"
+#include "support/pending.hpp"
+#include "support/process_info.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <signal.h>
+
+using namespace coproc::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(pool_limits)
+
+namespace t = coproc::test::pool_targets;
+using coproc::async_result;
+using coproc::map_options;
+using coproc::pool_options;
+using t::announcements;
+
+CO_TEST_ONCE(retries_start_a_task_again) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).retries(2));
+  scratch_directory folder;
+  const std::string file = folder.file("file", "").string();
+  const int starts = co_await workers.apply<t::die_until>(file, 2);
+  BOOST_TEST(starts == 3);
+  const std::string other = folder.file("other", "").string();
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(other, 3));
+  BOOST_TEST(std::filesystem::file_size(other) == 3u);
+}
+
+CO_TEST_ONCE(without_retries_no_task_starts_twice) {
+  coproc::pool workers(co_await this_executor(), 1);
+  scratch_directory folder;
+  const std::string file = folder.file("file", "").string();
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(file, 1));
+  co_await workers.apply<t::nothing>();
+  BOOST_TEST(std::filesystem::file_size(file) == 1u);
+}
+
+CO_TEST_ONCE(a_failing_initializer_ends_with_an_error_that_says_so) {
+  coproc::pool workers(co_await this_executor(),
+                       pool_options().size(2).initializer(coproc::target<t::set_state_or_throw>, -1));
+  auto other = workers.apply_async<t::get_state>();
+  auto error = co_await thrown_by<coproc::worker_died>(workers.apply<t::get_state>());
+  CHECK_CONTAINS(std::string(error.what()), "initializer");
+  CHECK_CONTAINS(std::string(error.what()), "no good state");
+  (void)co_await thrown_by<coproc::worker_died>(other.get());
+  // It is not broken for good, but says the same.
+  (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::get_state>());
+}
+
+CO_TEST_ONCE(a_crash_loop_stops_with_a_clear_error) {
+  coproc::pool workers(co_await this_executor(),
+                       pool_options().size(2).initializer(coproc::target<t::kill_self>));
+  auto error = co_await thrown_by<coproc::worker_died>(workers.apply<t::nothing>());
+  CHECK_CONTAINS(std::string(error.what()), "gave up");
+  CHECK_CONTAINS(std::string(error.what()), "SIGKILL");
+  workers.close();
+  co_await workers.join();
+}
+
+CO_TEST_ONCE(tasks_that_all_die_end_with_a_clear_error) {
+  coproc::pool workers(co_await this_executor(), 2);
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 120; ++i) tasks.push_back(workers.apply_async<t::exit_with>(9));
+  std::size_t tried = 0, given_up = 0;
+  for (auto& task : tasks) {
+    auto error = co_await thrown_by<coproc::worker_died>(task.get());
+    BOOST_TEST(error.status.code().value() == 9);
+    ++(contains(error.what(), "gave up") ? given_up : tried);
+  }
+  BOOST_TEST(tried < 100u);
+  BOOST_TEST(given_up == tasks.size() - tried);
+  // It is not broken for good.
+  const int four = co_await workers.apply<t::square>(2);
+  BOOST_TEST(four == 4);
+}
+
+CO_TEST_ONCE(a_task_that_takes_too_long_is_killed) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).task_timeout(50ms));
+  announcements started;
+  auto slow = workers.apply_async<t::announce_and_pause>(started);
+  auto next = workers.apply_async<t::own_pid>();
+  const int pid = co_await started.get();
+  auto error = co_await thrown_by<coproc::timeout_expired>(slow.get());
+  BOOST_TEST((error.timeout == 50ms));
+  BOOST_TEST(error.status.signal().value() == SIGKILL);
+  BOOST_TEST(!alive(pid));
+  const int other = co_await next.get();
+  BOOST_TEST(other != pid);
+}
+
+CO_TEST_ONCE(the_time_of_a_task_counts_from_its_start_and_for_each_item) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).task_timeout(sanitized ? 2s : 400ms));
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 6; ++i) tasks.push_back(workers.apply_async<t::sleep_ms>(100)); // all wait longer
+  for (auto& task : tasks) {
+    const int ms = co_await task.get();
+    BOOST_TEST(ms == 100);
+  }
+  std::vector<int> times(6, 100);
+  auto slept = co_await workers.map<t::sleep_ms>(times, map_options().chunk_size(6));
+  BOOST_TEST(slept.size() == 6u);
+}
+
+CO_TEST_ONCE(a_stopped_worker_is_caught_by_the_timeout) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).task_timeout(100ms));
+  announcements started;
+  auto task = workers.apply_async<t::announce_and_pause>(started);
+  const int pid = co_await started.get();
+  ::kill(pid, SIGSTOP);
+  (void)co_await thrown_by<coproc::timeout_expired>(task.get());
+  BOOST_TEST(!alive(pid));
+  // One that is stopped before it begins loses its worker, and runs elsewhere.
+  const int idle = co_await workers.apply<t::own_pid>();
+  ::kill(idle, SIGSTOP);
+  co_await until_state(idle, 'T');
+  const int other = co_await workers.apply<t::own_pid>();
+  BOOST_TEST(other != idle);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,145 @@
+#include <coproc/result_stream.hpp>
+
+#include <coproc/pool.hpp>
+
+#include "pool/list_of.hpp"
+#include "pool/targets.hpp"
+#include "support/co_test.hpp"
+#include "support/expect.hpp"
+#include "support/pending.hpp"
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using namespace coproc::test;
+
+BOOST_AUTO_TEST_SUITE(result_stream)
+
+namespace t = coproc::test::pool_targets;
+using coproc::map_options;
+
+CO_TEST(imap_gives_results_in_order) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto squares = workers.imap<t::square>(std::views::iota(0, 200));
+  int expected = 0;
+  while (auto got = co_await squares.next()) {
+    BOOST_TEST(*got == expected * expected);
+    ++expected;
+  }
+  BOOST_TEST(expected == 200);
+  auto after = co_await squares.next();
+  BOOST_TEST(!after.has_value());
+}
+
+CO_TEST_ONCE(empty_stream_is_a_logic_error) {
+  coproc::result_stream<int> none;
+  co_await thrown_by<std::logic_error>(none.next());
+}
+
+CO_TEST_ONCE(imap_holds_a_bounded_window_of_an_endless_range) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto read = std::make_shared<int>(0);
+  auto endless = std::views::iota(0) | std::views::transform([read](int x) {
+                   ++*read;
+                   return x;
+                 });
+  auto squares = workers.imap<t::square>(endless, map_options().window(10));
+  for (int i = 0; i != 1000; ++i) {
+    auto got = co_await squares.next();
+    BOOST_TEST(*got == i * i);
+    BOOST_TEST(*read <= i + 1 + 10);
+  }
+}
+
+CO_TEST_ONCE(imap_unordered_gives_what_comes_first) {
+  coproc::pool workers(co_await this_executor(), 2);
+  auto slept = workers.imap_unordered<t::sleep_ms>(list_of<int>(200, 1, 2, 3), map_options().chunk_size(1));
+  std::vector<int> order;
+  while (auto ms = co_await slept.next()) order.push_back(*ms);
+  BOOST_TEST(order.size() == 4u);
+  BOOST_TEST(order.back() == 200);
+}
+
+CO_TEST_ONCE(after_a_failed_item_next_goes_on) {
+  coproc::pool workers(co_await this_executor(), 2);
+  for (std::size_t chunk : {1u, 3u, 100u}) {
+    auto items = workers.imap<t::throw_if_odd>(std::views::iota(0, 20), map_options().chunk_size(chunk));
+    int values = 0, errors = 0;
+    for (int i = 0; i != 20; ++i) {
+      try {
+        auto got = co_await items.next();
+        BOOST_TEST(*got == i);
+        ++values;
+      } catch (const coproc::remote_error& e) {
+        BOOST_TEST(e.message() == "odd: " + std::to_string(i));
+        ++errors;
+      }
+    }
+    BOOST_TEST(values == 10);
+    BOOST_TEST(errors == 10);
+    auto end = co_await items.next();
+    BOOST_TEST(!end);
+  }
+}
+
+/// Numbers, and then an exception.
+struct failing_range {
+  struct iterator {
+    using value_type = int;
+    using difference_type = std::ptrdiff_t;
+    int at = 0;
+    int operator*() const { return at; }
+    iterator& operator++() {
+      if (++at == 5) throw std::runtime_error("the range fails");
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const { return false; }
+  };
+  iterator begin() { return {}; }
+  std::default_sentinel_t end() { return {}; }
+};
+
+CO_TEST_ONCE(what_the_range_throws_comes_last) {
+  coproc::pool workers(co_await this_executor(), 2);
+  failing_range range;
+  auto items = workers.imap<t::square>(range);
+  for (int i = 0; i != 5; ++i) {
+    auto got = co_await items.next();
+    BOOST_TEST(*got == i * i);
+  }
+  (void)co_await thrown_by<std::runtime_error>(items.next());
+  auto end = co_await items.next();
+  BOOST_TEST(!end);
+  (void)co_await thrown_by<std::runtime_error>(workers.map<t::square>(range));
+}
+
+CO_TEST_ONCE(a_stream_can_be_dropped_and_outlives_its_pool) {
+  auto workers = std::make_unique<coproc::pool>(co_await this_executor(), 2);
+  {
+    auto dropped = workers->imap<t::square>(std::views::iota(0));
+    (void)co_await dropped.next();
+  }
+  const int four = co_await workers->apply<t::square>(2);
+  BOOST_TEST(four == 4);
+  auto items = workers->imap<t::sleep_ms>(std::views::iota(1));
+  (void)co_await items.next();
+  workers.reset();
+  bool terminated = false;
+  for (int i = 0; i != 1000 && !terminated; ++i) {
+    try {
+      auto got = co_await items.next();
+      BOOST_REQUIRE(got.has_value());
+    } catch (const coproc::pool_terminated&) {
+      terminated = true;
+    }
+  }
+  BOOST_TEST(terminated);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
