@@ -1,31 +1,30 @@
 #include <coproc/shared_queue.hpp>
 
-#include <coproc/make_pipe.hpp>
-#include <coproc/process.hpp>
-
+#include "shared_queue/across.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
 #include "support/fault.hpp"
-#include "support/forked.hpp"
 #include "support/leak_check.hpp"
-#include "support/method_test.hpp"
 #include "support/pending.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <cerrno>
 #include <chrono>
-#include <map>
+#include <cstddef>
+#include <exception>
 #include <memory>
-#include <optional>
+#include <stdexcept>
 #include <string>
-#include <thread>
+#include <system_error>
+#include <utility>
 #include <vector>
-
-#include <time.h>
 
 using namespace coproc::test;
 using namespace std::chrono_literals;
@@ -35,14 +34,6 @@ BOOST_AUTO_TEST_SUITE(shared_queue)
 using coproc::queue_closed;
 using coproc::queue_empty;
 using coproc::queue_full;
-
-// As if by another process: through the wire.
-template <class T>
-coproc::shared_queue<T> across(const coproc::shared_queue<T>& queue) {
-  coproc::detail::message message;
-  coproc::wire::encode(message, queue);
-  return coproc::wire::decode<coproc::shared_queue<T>>(message);
-}
 
 CO_TEST(what_is_put_is_got_in_order) {
   coproc::shared_queue<int> queue;
@@ -272,82 +263,6 @@ CO_TEST(moving_keeps_waiters) {
   BOOST_CHECK_THROW(queue.qsize(), std::logic_error);
 }
 
-struct plain {
-  int a;
-  double b;
-  bool c;
-};
-
-struct nested {
-  std::vector<std::string> words;
-  std::map<int, std::optional<double>> numbers;
-};
-
-template <class T>
-T through(const T& value) {
-  coproc::shared_queue<T> queue;
-  queue.put_nowait(value);
-  auto other = across(queue);
-  return other.get_nowait();
-}
-
-BOOST_AUTO_TEST_CASE(items_of_all_kinds) {
-  BOOST_TEST(through(3.5) == 3.5);
-  plain flat{1, 2.5, true};
-  plain got = through(flat);
-  BOOST_TEST((got.a == 1 && got.b == 2.5 && got.c));
-  BOOST_TEST(through(std::string("a\0b", 3)) == std::string("a\0b", 3));
-  BOOST_TEST(through(std::string()).empty());
-  BOOST_TEST(through(std::vector<int>{1, 2, 3}) == (std::vector<int>{1, 2, 3}));
-  BOOST_TEST((through(std::vector<bool>{true, false}) == std::vector<bool>{true, false}));
-  BOOST_TEST(*through(std::make_shared<int>(5)) == 5);
-  nested deep{{"one", "two"}, {{1, 1.5}, {2, std::nullopt}}};
-  nested deep_got = through(deep);
-  BOOST_TEST(deep_got.words == deep.words);
-  BOOST_TEST((deep_got.numbers == deep.numbers));
-}
-
-struct holder {
-  std::string name;
-  coproc::shared_queue<int> queue;
-};
-
-BOOST_AUTO_TEST_CASE(crosses_in_a_struct) {
-  leak_check nothing_left;
-  holder original{"name", coproc::shared_queue<int>(3)};
-  coproc::detail::message message;
-  coproc::wire::encode(message, original);
-  auto arrived = coproc::wire::decode<holder>(message);
-  arrived.queue.put_nowait(9);
-  BOOST_TEST(original.queue.get_nowait() == 9);
-}
-
-BOOST_AUTO_TEST_CASE(handles_are_no_items) {
-  static_assert(coproc::wire::crossable<coproc::shared_queue<int>>);
-  static_assert(!coproc::wire::crossable_without_handles<coproc::shared_queue<int>>);
-  static_assert(!coproc::wire::crossable_without_handles<holder>);
-}
-
-BOOST_AUTO_TEST_CASE(what_is_no_queue_is_refused) {
-  leak_check nothing_left;
-  coproc::shared_queue<int> queue;
-  {
-    coproc::detail::message message;
-    coproc::wire::encode(message, queue);
-    for (std::size_t i = 0; i != 4; ++i) {
-      coproc::detail::message wrong;
-      coproc::wire::output_archive archive(wrong);
-      for (std::size_t j = 0; j != 4; ++j) archive.attach(j == i ? ::dup(2) : message.take(j));
-      BOOST_CHECK_THROW(coproc::wire::decode<coproc::shared_queue<int>>(wrong), std::system_error);
-      coproc::wire::encode(message = {}, queue);
-    }
-  }
-  coproc::detail::message none;
-  const std::uint32_t indices[4] = {};
-  none.append(indices, sizeof indices);
-  BOOST_CHECK_THROW(coproc::wire::decode<coproc::shared_queue<int>>(none), coproc::wire::error);
-}
-
 BOOST_AUTO_TEST_CASE(no_descriptor_and_no_memory_are_errors_that_say_so) {
   leak_check nothing_left;
   using call = coproc::os::call;
@@ -362,32 +277,6 @@ BOOST_AUTO_TEST_CASE(no_descriptor_and_no_memory_are_errors_that_say_so) {
     }
     BOOST_TEST(out.hits() > 0u);
   }
-}
-
-BOOST_AUTO_TEST_CASE(blocking_forms_of_threads) {
-  coproc::shared_queue<int> queue(3);
-  auto copy = queue;
-  std::thread producer([copy]() mutable {
-    for (int i = 0; i != 1000; ++i) copy.blocking_put(i);
-    copy.close();
-  });
-  int expected = 0;
-  try {
-    for (;; ++expected) BOOST_REQUIRE(queue.blocking_get() == expected);
-  } catch (const queue_closed&) {
-  }
-  producer.join();
-  BOOST_TEST(expected == 1000);
-}
-
-BOOST_AUTO_TEST_CASE(blocking_timeouts) {
-  coproc::shared_queue<int> queue(1);
-  const auto before = std::chrono::steady_clock::now();
-  BOOST_CHECK_THROW(queue.blocking_get(20ms), queue_empty);
-  BOOST_TEST((std::chrono::steady_clock::now() - before >= 20ms));
-  queue.blocking_put(1, 0s);
-  BOOST_CHECK_THROW(queue.blocking_put(2, 20ms), queue_full);
-  BOOST_TEST(queue.blocking_get(1h) == 1);
 }
 
 asio::awaitable<void> get_once(coproc::shared_queue<int>& queue) { co_await queue.get(); }
@@ -440,164 +329,6 @@ CO_TEST_ONCE(a_race_with_a_timer_loses_nothing_that_was_not_got) {
   queue.put_nowait(1);
   co_await get_or_give_up(queue, got);
   BOOST_TEST(got == 1);
-}
-
-// Between processes.
-
-asio::awaitable<void> echo(coproc::shared_queue<int> in, coproc::shared_queue<int> out) {
-  for (;;) co_await out.put(2 * co_await in.get());
-}
-
-BOOST_AUTO_TEST_CASE(coroutines_of_two_processes) {
-  leak_check nothing_left;
-  coproc::shared_queue<int> there, back(1);
-  forked child([=] {
-    asio::io_context loop;
-    asio::co_spawn(loop, echo(there, back), [](std::exception_ptr) {});
-    loop.run();
-  });
-  asio::io_context loop;
-  int sum = 0;
-  auto talk = [&]() -> asio::awaitable<void> {
-    for (int i = 1; i <= 100; ++i) {
-      co_await there.put(i);
-      sum += co_await back.get();
-    }
-    there.close();
-  };
-  asio::co_spawn(loop, talk(), [](std::exception_ptr e) { BOOST_TEST(!e); });
-  loop.run_for(deadline());
-  BOOST_TEST(sum == 10100);
-  BOOST_TEST(child.ended_well());
-}
-
-BOOST_AUTO_TEST_CASE(blocking_and_awaiting_processes_wake_each_other) {
-  coproc::shared_queue<int> there(1), back(1);
-  forked child([=]() mutable {
-    for (int i = 0; i != 200; ++i) back.blocking_put(there.blocking_get() + 1);
-  });
-  asio::io_context loop;
-  auto talk = [&]() -> asio::awaitable<void> {
-    for (int i = 0; i != 200; ++i) {
-      co_await there.put(i);
-      int got = co_await back.get();
-      BOOST_TEST(got == i + 1);
-    }
-  };
-  asio::co_spawn(loop, talk(), [](std::exception_ptr e) { BOOST_TEST(!e); });
-  loop.run_for(deadline());
-  BOOST_TEST(child.ended_well());
-}
-
-// Handles that cross.
-
-using numbers = coproc::shared_queue<int>;
-
-struct order {
-  std::vector<numbers> in;
-  std::map<std::string, numbers> out;
-};
-
-/// Says itself how it is written: nobody else knows what it holds.
-class by_cereal {
-public:
-  by_cereal() = default;
-  explicit by_cereal(numbers hidden) : hidden_(std::move(hidden)) {}
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(hidden_);
-  }
-  numbers& hidden() { return hidden_; }
-
-private:
-  numbers hidden_;
-};
-
-void double_all(order work, std::optional<numbers> more, by_cereal hidden) {
-  for (numbers& in : work.in) work.out.at("doubled").blocking_put(2 * in.blocking_get());
-  if (more) more->blocking_put(7);
-  hidden.hidden().blocking_put(8);
-}
-
-METHOD_TEST_ONCE(crosses_inside_of_arguments) {
-  order work;
-  for (int i = 1; i != 4; ++i) {
-    work.in.emplace_back();
-    work.in.back().put_nowait(i);
-  }
-  numbers doubled, more, hidden;
-  work.out.emplace("doubled", doubled);
-  coproc::process child(by(method), coproc::target<double_all>, work, std::optional(more), by_cereal(hidden));
-  co_await child.start();
-  co_await child.result();
-  for (int i = 1; i != 4; ++i) BOOST_TEST(doubled.get_nowait() == 2 * i);
-  BOOST_TEST(more.get_nowait() == 7);
-  BOOST_TEST(hidden.get_nowait() == 8);
-}
-
-CO_TEST(crosses_through_a_connection) {
-  auto [here, there] = coproc::make_pipe<order>();
-  order sent;
-  sent.in.emplace_back(3);
-  numbers out;
-  sent.out.emplace("out", out);
-  co_await here.send(sent);
-  order got = co_await there.recv();
-  got.out.at("out").put_nowait(got.in.at(0).full() ? 0 : 5);
-  got.in.at(0).put_nowait(6);
-  BOOST_TEST(out.get_nowait() == 5);
-  BOOST_TEST(sent.in[0].get_nowait() == 6);
-}
-
-BOOST_AUTO_TEST_CASE(item_that_hides_a_handle_is_refused) {
-  leak_check nothing_left;
-  coproc::shared_queue<by_cereal> queue;
-  BOOST_CHECK_THROW(queue.put_nowait(by_cereal()), std::logic_error);
-  BOOST_TEST(queue.empty());
-}
-
-BOOST_AUTO_TEST_CASE(to_arrive_makes_no_other_queue) {
-  order work;
-  work.in.emplace_back();
-  work.out.emplace("out", numbers());
-  coproc::detail::message message;
-  coproc::wire::encode(message, work);
-  fault none(coproc::os::call::memfd_create, EMFILE);
-  auto got = coproc::wire::decode<order>(message);
-  BOOST_TEST(none.hits() == 0u);
-  got.in.at(0).put_nowait(1);
-  BOOST_TEST(work.in[0].get_nowait() == 1);
-}
-
-// Waiting.
-
-std::chrono::nanoseconds time_of_processor() {
-  timespec now{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
-BOOST_AUTO_TEST_CASE(idle_consumer_burns_no_processor_time) {
-  constexpr auto patience = 400ms, most = 100ms;
-  coproc::shared_queue<int> queue;
-  auto before = time_of_processor();
-  BOOST_CHECK_THROW(queue.blocking_get(patience), queue_empty);
-  BOOST_TEST((time_of_processor() - before < most));
-
-  asio::io_context loop;
-  bool timed_out = false;
-  auto wait = [&]() -> asio::awaitable<void> {
-    try {
-      co_await queue.get(patience);
-    } catch (const queue_empty&) {
-      timed_out = true;
-    }
-  };
-  asio::co_spawn(loop, wait(), [](std::exception_ptr e) { BOOST_TEST(!e); });
-  before = time_of_processor();
-  loop.run_for(deadline());
-  BOOST_TEST(timed_out);
-  BOOST_TEST((time_of_processor() - before < most));
 }
 
 BOOST_AUTO_TEST_CASE(waiter_counts_as_work) {
