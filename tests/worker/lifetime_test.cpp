@@ -1,0 +1,249 @@
+// The life of a function process: started, joined, cancelled, killed, detached, moved.
+#include <coproc/process.hpp>
+
+#include "support/co_test.hpp"
+#include "support/expect.hpp"
+#include "support/method_test.hpp"
+#include "support/pending.hpp"
+#include "support/process_info.hpp"
+#include "worker/targets.hpp"
+
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <signal.h>
+#include <unistd.h>
+
+using namespace coproc::test;
+using namespace coproc::test::process_targets;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(worker_lifetime)
+
+using coproc::process;
+using coproc::start_method;
+using coproc::stdio;
+using coproc::target;
+
+METHOD_TEST_ONCE(before_the_start_there_is_nothing_to_ask) {
+  process p{by(method), target<nothing>};
+  BOOST_TEST(!p.is_alive());
+  BOOST_TEST(!p.status());
+  BOOST_TEST(!p.exitcode());
+  BOOST_CHECK_THROW(p.pid(), std::logic_error);
+  BOOST_CHECK_THROW(p.terminate(), std::logic_error);
+  BOOST_CHECK_THROW(p.kill(), std::logic_error);
+  BOOST_CHECK_THROW(p.detach(), std::logic_error);
+  BOOST_CHECK_THROW(p.out(), std::logic_error);
+  co_await thrown_by<std::logic_error>([&] { return p.join(); });
+  co_await thrown_by<std::logic_error>([&] { return p.join(1s); });
+  co_await thrown_by<std::logic_error>([&] { return p.result(); });
+}
+
+METHOD_TEST_ONCE(second_start_is_an_error) {
+  process p{by(method), target<nothing>};
+  auto first = co_await beside(p.start());
+  co_await thrown_by<std::logic_error>([&] { return p.start(); });
+  co_await first.result();
+  co_await thrown_by<std::logic_error>([&] { return p.start(); });
+  co_await p.join();
+  co_await thrown_by<std::logic_error>([&] { return p.start(); });
+}
+
+METHOD_TEST(join_with_a_limit_says_whether_it_ended) {
+  process p{by(method).in(stdio::pipe()).out(stdio::pipe()), target<end_with_input>};
+  co_await p.start();
+  co_await p.out().read_line();
+  bool ended = co_await p.join(0s);
+  BOOST_TEST(!ended);
+  ended = co_await p.join(5ms);
+  BOOST_TEST(!ended);
+  BOOST_TEST(p.is_alive());
+  BOOST_TEST(!p.status());
+  BOOST_TEST(!p.exitcode());
+  p.in().close();
+  ended = co_await p.join(1h);
+  BOOST_TEST(ended);
+  BOOST_TEST(!p.is_alive());
+  BOOST_TEST(p.exitcode().value() == 0);
+  ended = co_await p.join(0s);
+  BOOST_TEST(ended);
+}
+
+METHOD_TEST_ONCE(terminate_and_kill_are_told_apart) {
+  process p{by(method).out(stdio::pipe()), target<pause_for_ever>};
+  co_await p.start();
+  co_await p.out().read_line();
+  p.terminate();
+  co_await p.join();
+  BOOST_TEST(p.exitcode().value() == -SIGTERM);
+  p.terminate(); // harmless
+  p.kill();
+  process q{by(method), target<pause_for_ever>};
+  co_await q.start();
+  q.kill();
+  co_await q.join();
+  BOOST_TEST(q.exitcode().value() == -SIGKILL);
+}
+
+METHOD_TEST_ONCE(end_is_seen_without_a_wait) {
+  process p{by(method), target<nothing>};
+  co_await p.start();
+  while (p.is_alive()) co_await breathe();
+  BOOST_TEST(p.exitcode().value() == 0);
+  co_await p.result();
+}
+
+int own_id() { return ::getpid(); }
+
+METHOD_TEST_ONCE(id_is_that_of_the_child_also_after_its_end) {
+  process p{by(method), target<own_id>};
+  co_await p.start();
+  const int pid = p.pid();
+  BOOST_TEST(pid > 0);
+  int own = co_await p.result();
+  BOOST_TEST(own == pid);
+  BOOST_TEST(p.pid() == pid);
+}
+
+METHOD_TEST(cancelled_join_leaves_the_child) {
+  process p{by(method).in(stdio::pipe()), target<end_with_input>};
+  co_await p.start();
+  auto join = co_await beside(p.join());
+  auto result = co_await beside(p.result());
+  co_await breathe();
+  join.cancel();
+  result.cancel();
+  bool aborted = co_await join.aborted();
+  BOOST_TEST(aborted);
+  aborted = co_await result.aborted();
+  BOOST_TEST(aborted);
+  BOOST_TEST(p.is_alive());
+  p.in().close();
+  int back = co_await p.result();
+  BOOST_TEST(back == 7);
+}
+
+METHOD_TEST_ONCE(destructor_kills) {
+  int pid = 0;
+  {
+    process p{by(method).out(stdio::pipe()), target<pause_for_ever>};
+    co_await p.start();
+    co_await p.out().read_line();
+    pid = p.pid();
+  }
+  co_await end_of(pid);
+}
+
+/// Says the id of a child of its own, in its group, and waits for ever.
+void pause_with_a_child() {
+  const int child = ::fork();
+  if (child == 0)
+    for (;;) ::pause();
+  say((std::to_string(child) + "\n").c_str());
+  for (;;) ::pause();
+}
+
+METHOD_TEST_ONCE(destructor_kills_the_group) {
+  for (int i = 0; i != 5; ++i) {
+    int grandchild = 0;
+    {
+      process p{by(method).out(stdio::pipe()), target<pause_with_a_child>};
+      co_await p.start();
+      auto line = co_await p.out().read_line();
+      grandchild = std::stoi(line.value());
+    }
+    killed_at_end cleanup(grandchild);
+    co_await end_of(grandchild);
+  }
+}
+
+METHOD_TEST_ONCE(destructor_completes_those_that_wait) {
+  std::optional<process<void>> p;
+  p.emplace(by(method), target<pause_for_ever>);
+  co_await p->start();
+  auto join = co_await beside(p->join());
+  auto result = co_await beside(p->result());
+  co_await breathe();
+  p.reset();
+  bool aborted = co_await join.aborted();
+  BOOST_TEST(aborted);
+  aborted = co_await result.aborted();
+  BOOST_TEST(aborted);
+}
+
+METHOD_TEST_ONCE(destructor_completes_a_start) {
+  {
+    process<void> warm_up(by(method), target<nothing>);
+    co_await warm_up.start();
+    co_await warm_up.join();
+  }
+  std::optional<process<void>> p;
+  p.emplace(by(method), target<pause_for_ever>);
+  auto never_begun = p->start();
+  p.reset();
+  auto at_once = co_await beside(std::move(never_begun));
+  bool aborted = co_await at_once.aborted();
+  BOOST_TEST(aborted);
+  if (method == start_method::fork) co_return; // it does not wait
+  p.emplace(by(method), target<pause_for_ever>);
+  auto start = co_await beside(p->start());
+  p.reset();
+  aborted = co_await start.aborted();
+  BOOST_TEST(aborted);
+}
+
+METHOD_TEST_ONCE(detached_child_outlives_its_handle) {
+  int pid = 0;
+  {
+    process p{by(method).out(stdio::pipe()), target<pause_for_ever>};
+    co_await p.start();
+    co_await p.out().read_line();
+    auto join = co_await beside(p.join());
+    co_await breathe();
+    p.detach();
+    p.detach(); // once is enough
+    bool aborted = co_await join.aborted();
+    BOOST_TEST(aborted);
+    pid = p.pid();
+    co_await thrown_by<std::logic_error>([&] { return p.join(); });
+    co_await thrown_by<std::logic_error>([&] { return p.result(); });
+  }
+  killed_at_end cleanup(pid);
+  for (int i = 0; i != 20; ++i) co_await breathe();
+  BOOST_TEST(alive(pid));
+  ::kill(pid, SIGKILL);
+  co_await end_of(pid);
+}
+
+METHOD_TEST_ONCE(move_keeps_the_child_and_those_that_wait) {
+  process p{by(method).in(stdio::pipe()), target<end_with_input>};
+  co_await p.start();
+  auto result = co_await beside(p.result());
+  co_await breathe();
+  process q = std::move(p);
+  BOOST_CHECK_THROW(p.pid(), std::logic_error);
+  BOOST_TEST(q.is_alive());
+  q.in().close();
+  int back = co_await result.result();
+  BOOST_TEST(back == 7);
+  process other{by(method).out(stdio::pipe()), target<end_with_input>};
+  co_await other.start();
+  const int pid = other.pid();
+  other = std::move(q); // kills what was there
+  co_await end_of(pid);
+  back = co_await other.result();
+  BOOST_TEST(back == 7);
+}
+
+CO_TEST_ONCE(unstarted_object_costs_nothing) {
+  process p{target<add>, 1, "b"};
+  process q = std::move(p);
+  auto never = q.start();
+  co_return;
+}
+
+BOOST_AUTO_TEST_SUITE_END()
