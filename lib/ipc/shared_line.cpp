@@ -56,6 +56,7 @@ asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line
                                                std::optional<duration> limit) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   line->bind(executor, "shared_queue");
+  const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
   if (line->breathing_.due()) co_await pass_through_loop();
   if (line->entries_.empty()) {
     const ring_result result = attempt();
@@ -102,8 +103,7 @@ asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line
     }
     if (line->aborted_) std::rethrow_exception(aborted());
     // What was cancelled after it had been woken takes nothing either.
-    auto cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none) std::rethrow_exception(aborted());
+    watch.throw_if_cancelled();
   }
 }
 

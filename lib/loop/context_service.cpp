@@ -3,14 +3,17 @@
 #include "os/reap.hpp"
 #include "os/reaper.hpp"
 
+#include <asio/error.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/post.hpp>
 #include <asio/query.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace coproc::detail {
 
@@ -108,6 +111,14 @@ void context_service::reap(const asio::any_io_executor& executor, os::launched c
   std::make_shared<reap_operation>(executor, std::move(child))->look();
 }
 
-asio::awaitable<void> pass_through_loop() { return asio::post(asio::use_awaitable); }
+void cancellation_watch::throw_if_cancelled() const {
+  if (cancelled()) throw std::system_error(asio::error::operation_aborted);
+}
+
+asio::awaitable<void> pass_through_loop() {
+  const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
+  co_await asio::post(asio::use_awaitable);
+  watch.throw_if_cancelled();
+}
 
 } // namespace coproc::detail

@@ -6,6 +6,7 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_state.hpp>
 #include <asio/execution_context.hpp>
 
 #include <algorithm>
@@ -101,7 +102,25 @@ private:
   unsigned count_ = 0;
 };
 
+/// Sees that a coroutine is cancelled while nothing of ours listens to it: it was resumed, and is not running
+/// yet. Whether its next await throws then is up to its caller, this_coro::throw_if_cancelled(3).
+class cancellation_watch {
+public:
+  explicit cancellation_watch(asio::cancellation_state state) noexcept
+      : state_(state), before_(state.cancelled() != asio::cancellation_type::none) {}
+
+  /// @returns whether it has been since this was made.
+  bool cancelled() const noexcept { return !before_ && state_.cancelled() != asio::cancellation_type::none; }
+  /// @throws std::system_error (operation_aborted) if so.
+  void throw_if_cancelled() const;
+
+private:
+  asio::cancellation_state state_;
+  bool before_; // it cleans up, say
+};
+
 /// Lets everything run that is ready.
+/// @throws std::system_error (operation_aborted) if the coroutine is cancelled meanwhile.
 asio::awaitable<void> pass_through_loop();
 
 } // namespace coproc::detail

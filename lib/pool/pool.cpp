@@ -132,6 +132,7 @@ asio::awaitable<completed> run_program(std::shared_ptr<pool_state> pool, command
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   pool->check_use(executor);
   pool->require_open();
+  const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
   auto owner = std::make_shared<pool_program>();
   pool->submit(owner, 1, pool_policy::unit_kind::program);
   if (!owner->began && !owner->ended) {
@@ -155,6 +156,9 @@ asio::awaitable<completed> run_program(std::shared_ptr<pool_state> pool, command
     ~slot() { pool->program_ended(*owner, how); }
   } held{pool, owner};
   if (owner->stopped) std::rethrow_exception(pool->end_of_operation());
+  held.how = pool_policy::program_result::cancelled;
+  watch.throw_if_cancelled(); // after its turn had come
+  held.how = pool_policy::program_result::failed;
 
   // Both the caller's cancellation and terminate() stop it.
   asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;

@@ -63,11 +63,11 @@ asio::awaitable<message> run_task(std::shared_ptr<pool_state> pool, pool_target 
   pool->check_use(co_await asio::this_coro::executor);
   pool->require_open();
   if (!pool->has_room()) {
+    const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
     auto wait = [pool](suspension<bool> waiter) { pool->admissions().add(std::move(waiter)); };
     co_await suspend<bool>(std::move(wait));
     // Between being let in and this, both the pool and the caller may have changed their minds.
-    asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none) {
+    if (watch.cancelled()) {
       pool->admission_declined();
       throw std::system_error(asio::error::operation_aborted);
     }
