@@ -11,6 +11,8 @@
 #include "support/process_info.hpp"
 
 #include <asio/buffer.hpp>
+#include <asio/cancellation_state.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <cerrno>
@@ -224,6 +226,25 @@ CO_TEST(failing_write_is_a_system_error) {
   auto e = co_await thrown_by<std::system_error>(c.in().write("x"));
   BOOST_TEST((e.code() == std::errc::io_error));
   BOOST_TEST(writes.hits() > 0u);
+}
+
+/// By a caller that obeys total cancellation, too.
+asio::awaitable<void> write_all(coproc::input_stream& to, const std::string& bytes) {
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  co_await to.write(bytes);
+}
+
+CO_TEST_ONCE(total_cancellation_does_not_cut_a_write) {
+  auto c = co_await piped("line", "cat");
+  const std::string bytes = "\n" + std::string(3'000'000, 'x');
+  auto writing = co_await beside(write_all(c.in(), bytes));
+  co_await breathe();
+  writing.cancel(asio::cancellation_type::total);
+  auto reading = co_await beside(c.out().read_all());
+  co_await writing.result();
+  c.in().close();
+  const std::string got = co_await reading.result();
+  BOOST_TEST(got.size() + 1 == bytes.size());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

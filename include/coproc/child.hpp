@@ -86,12 +86,15 @@ public:
   void interrupt(); ///< send_signal(SIGINT)
 
   /// Stops it: signal, grace period, SIGKILL, to its whole group if it leads one; returns when it is reaped.
-  /// Harmless when it has ended. A later call with a shorter grace period takes effect.
+  /// Harmless when it has ended. A later call with a shorter grace period takes effect, and one with another
+  /// signal sends that, too. A program that may not be signalled (it has become another user's) ends by
+  /// itself.
   /// **Cancellation**: terminal, partial and total; the waiting ends, the stop goes on.
   asio::awaitable<exit_status> stop();
   asio::awaitable<exit_status> stop(stop_policy policy); ///< With another policy than the command's.
 
-  /// Lets it live on by itself: its pipes are closed, its handle can be dropped, and any later operation of
+  /// Lets it live on by itself: its pipes are closed, that of input which is still being fed (stdio::bytes)
+  /// included, its handle can be dropped, and any later operation of
   /// the library, on whatever context, reaps it. All but pid(), command(), usage() and
   /// another detach() is a std::logic_error from then on.
   void detach();

@@ -21,7 +21,8 @@ public:
   static stdio pipe();
   /// stderr only: to wherever stdout goes.
   static stdio merge();
-  /// stdin only: these bytes, then end of file. The library feeds them through a pipe.
+  /// stdin only: these bytes, then end of file. The library feeds them through a pipe, which counts as work
+  /// of the event loop until all are written, nobody reads them any more, or the handle is gone.
   static stdio bytes(std::string data);
   /// A file: read from its start as stdin, created or truncated (mode 0666 less the umask) as an output.
   ///

@@ -39,15 +39,18 @@ void byte_buffer::compact() noexcept {
   begin_ = 0;
 }
 
+void byte_buffer::reserve(std::size_t count) {
+  if (room() >= count) return;
+  std::string larger = uninitialized(std::max(size() + count, grown(storage_.size())));
+  if (larger.size() >= 8 * mebibyte) os::expect_to_fill(larger.data(), larger.size());
+  std::memcpy(larger.data(), data(), size());
+  storage_ = std::move(larger);
+  end_ = size();
+  begin_ = 0;
+}
+
 void byte_buffer::append(const char* bytes, std::size_t count) {
-  if (room() < count) {
-    std::string larger = uninitialized(std::max(size() + count, grown(storage_.size())));
-    if (larger.size() >= 8 * mebibyte) os::expect_to_fill(larger.data(), larger.size());
-    std::memcpy(larger.data(), data(), size());
-    storage_ = std::move(larger);
-    end_ = size();
-    begin_ = 0;
-  }
+  reserve(count);
   std::memcpy(end(), bytes, count);
   commit(count);
 }

@@ -23,6 +23,8 @@ public:
 
   /// Moves the data to the front if that moves less than what has been consumed.
   void compact() noexcept;
+  /// Makes room for at least @p size bytes.
+  void reserve(std::size_t size);
   /// Adds bytes, and memory as it is needed.
   void append(const char* bytes, std::size_t size);
 

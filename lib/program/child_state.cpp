@@ -31,7 +31,8 @@ void child_state::started() {
 
 void child_state::require_attached() const {
   if (stage_ == stage::detached)
-    throw std::logic_error("child '" + access::spec(command_).program + "': it has been detached");
+    throw std::logic_error("child '" + access::spec(command_).program +
+                           (abandoned_ ? "': its handle is gone" : "': it has been detached"));
 }
 
 void child_state::check_use(const asio::any_io_executor& executor) {
@@ -61,6 +62,16 @@ std::optional<duration> child_state::timed_out() const {
   child_lock lock(*mutex_);
   if (!timed_out_) return std::nullopt;
   return timeout_;
+}
+
+void child_state::note_over_limit(std::size_t bytes) {
+  child_lock lock(*mutex_);
+  over_limit_ = bytes;
+}
+
+std::optional<std::size_t> child_state::over_limit() const {
+  child_lock lock(*mutex_);
+  return over_limit_;
 }
 
 bool child_state::add_observer(std::shared_ptr<exit_observer> observer) {
@@ -142,8 +153,9 @@ void child_state::begin_stop(const stop_policy& policy) {
   child_lock lock(*mutex_);
   if (record_ || stage_ == stage::detached) return;
   const clock::time_point kill_at = after(clock::now(), policy.grace());
-  if (stage_ != stage::stopping) {
+  if (stage_ != stage::stopping || policy.signal() != stop_signal_) {
     stage_ = stage::stopping;
+    stop_signal_ = policy.signal();
     signal_all(policy.signal());
     // A stopped process takes no signal but these two, signal(7).
     if (policy.signal() != SIGKILL) signal_all(SIGCONT);
@@ -155,6 +167,7 @@ void child_state::kill_now() {
   child_lock lock(*mutex_);
   if (record_ || stage_ == stage::detached) return;
   stage_ = stage::stopping;
+  stop_signal_ = SIGKILL;
   signal_all(SIGKILL);
   expect_end(clock::time_point::max());
 }
@@ -185,7 +198,7 @@ void child_state::on_timeout() {
   if (stage_ == stage::detached) return;
   try_reap();
   if (record_) return;
-  timed_out_ = true;
+  timed_out_ = !over_limit_;
   begin_stop(access::spec(command_).stop);
   for (const auto& observer : std::vector(observers_)) observer->on_deadline();
 }
@@ -209,11 +222,13 @@ void child_state::close_streams() noexcept {
 
 void child_state::abandon() noexcept {
   child_lock lock(*mutex_);
-  bool runs = stage_ != stage::detached && !record_ && pid_ > 0;
-  if (runs) signal_all(SIGKILL);
+  const bool unreaped = stage_ != stage::detached && !record_ && pid_ > 0;
+  // What it has started in its group and left behind when it ended is spared, as by poll().
+  if (unreaped && (stage_ == stage::stopping || process_->look() != os::presence::ended)) signal_all(SIGKILL);
+  abandoned_ = stage_ != stage::detached;
   if (stage_ != stage::ended) stage_ = stage::detached;
   let_go_of_loop();
-  if (runs) process_->give_up(service(), executor_);
+  if (unreaped) process_->give_up(service(), executor_);
   for (const auto& observer : std::exchange(observers_, {})) observer->on_abandoned();
   close_streams();
 }

@@ -74,8 +74,14 @@ public:
   /// @returns how it ended, as far as that has been seen.
   std::optional<os::exit_record> record() const;
   duration elapsed() const;
-  /// @returns the timeout, if it is over and the child was running then.
+  /// @returns the timeout, if it is over, and the child was running then and not being stopped for its
+  /// output.
   std::optional<duration> timed_out() const;
+
+  /// Its output has exceeded its limit of @p bytes, and some of it was dropped.
+  void note_over_limit(std::size_t bytes);
+  /// @returns that limit.
+  std::optional<std::size_t> over_limit() const;
 
   /// To be told of the end, and of the loss of the handle, until it is removed. @returns false if the end has
   /// come already; on_exit() will not be called then.
@@ -124,6 +130,9 @@ private:
   clock::time_point kill_at_ = clock::time_point::max();
   stage stage_ = stage::running;
   bool timed_out_ = false;
+  std::optional<std::size_t> over_limit_;
+  int stop_signal_ = 0;    // the last that it was sent in order to stop it
+  bool abandoned_ = false; // its handle is gone
   bool armed_ = false;
   std::optional<os::exit_record> record_;
   std::vector<std::shared_ptr<exit_observer>> observers_;

@@ -31,6 +31,7 @@ exchange::exchange(std::vector<std::shared_ptr<child_state>> children, on_cancel
     input_ = first.background_input ? first.background_input : access::state_of(first.in);
   if (input_ && !input_->is_open()) input_ = nullptr;
   if (input_) input_turn_.emplace(*input_, "write");
+  over_limit_ = first.over_limit(); // of an exchange that was cancelled
   drains_.reserve(children_.size() + 1);
   add_drain(children_.back()->out, children_.size() - 1, false);
   for (std::size_t stage = 0; stage != children_.size(); ++stage)
@@ -140,9 +141,10 @@ void exchange::wait_readable(drain& from) {
 
 /// Stops the program. What it writes until it ends is read and dropped, so that it can end in its own way.
 void exchange::drop_excess(drain& from) {
-  from.stream->buffer.truncate(from.most);
+  from.stream->truncate(from.most);
   if (over_limit_) return;
   over_limit_ = from.most;
+  for (const auto& child : children_) child->note_over_limit(from.most);
   stop_all();
 }
 

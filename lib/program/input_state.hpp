@@ -37,6 +37,9 @@ public:
   void enqueue(std::shared_ptr<const std::string> bytes);
   bool has_pending() const noexcept { return pending_ && offset_ < pending_->size(); }
 
+  /// send(), once all that is pending has been written.
+  os::transfer send_in_turn(const void* data, std::size_t size);
+
   enum class feed_result { written, would_block, broken };
   /// Writes what is pending as far as the pipe takes it, or for a while if it takes all. `broken`: nobody
   /// reads.
@@ -44,6 +47,8 @@ public:
   feed_result feed();
 
 private:
+  int send_pending();
+
   std::mutex gate_;                            // between close() and the background
   std::shared_ptr<const std::string> pending_; // a command's bytes are shared by its copies
   std::size_t offset_ = 0;

@@ -4,8 +4,10 @@
 #include "program/input_state.hpp"
 #include "program/transfer_operation.hpp"
 
+#include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <cerrno>
 
@@ -20,6 +22,25 @@ const std::shared_ptr<input_state>& require(const std::shared_ptr<input_state>& 
   return state;
 }
 
+/// Writes what the pipe takes. @returns whether that was all.
+bool write_now(input_state& state, std::string_view& bytes) {
+  const os::transfer result = state.send_in_turn(bytes.data(), bytes.size());
+  bytes.remove_prefix(result.size);
+  if (result.error != 0 && result.error != EAGAIN) os::throw_errno(result.error, "write " + state.what());
+  return bytes.empty();
+}
+
+asio::awaitable<void> write_rest(std::shared_ptr<input_state> state, std::string_view bytes) {
+  for (unsigned writes = 1;; ++writes) {
+    co_await state->async_wait(stream_end::wait_type::wait_write, asio::use_awaitable);
+    if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+    if (write_now(*state, bytes)) co_return;
+    if (writes % 16 != 0) continue;
+    co_await pass_through_loop(); // a reader that is as fast as this must not own the loop
+    if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+  }
+}
+
 asio::awaitable<void> write(std::shared_ptr<input_state> state, std::string_view bytes) {
   stream_end::turn turn(*state, "write");
   asio::any_io_executor executor = co_await asio::this_coro::executor;
@@ -29,19 +50,10 @@ asio::awaitable<void> write(std::shared_ptr<input_state> state, std::string_view
     co_await pass_through_loop();
     if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
   }
-  for (unsigned writes = 1; !bytes.empty(); ++writes) {
-    os::transfer result = state->send(bytes.data(), bytes.size());
-    bytes.remove_prefix(result.size);
-    if (result.error == EAGAIN) {
-      co_await state->async_wait(stream_end::wait_type::wait_write, asio::use_awaitable);
-      if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
-    } else if (result.error != 0) {
-      os::throw_errno(result.error, "write " + state->what());
-    } else if (writes % 16 == 0) {
-      co_await pass_through_loop(); // a reader that is as fast as this must not own the loop
-      if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
-    }
-  }
+  if (bytes.empty() || write_now(*state, bytes)) co_return;
+  // Some of it has been written, so nothing but a terminal cancellation may end it: that is all that a
+  // coroutine of its own obeys, whatever filter its caller has set.
+  co_await asio::co_spawn(executor, write_rest(std::move(state), bytes), asio::use_awaitable);
 }
 
 struct writing {
@@ -50,7 +62,7 @@ struct writing {
   static constexpr const char* verb = "write";
   static constexpr auto ready = stream_end::wait_type::wait_write;
   static os::transfer attempt(input_state& state, asio::const_buffer from) {
-    return state.send(from.data(), from.size());
+    return state.send_in_turn(from.data(), from.size());
   }
   static asio::error_code on_nothing() { return {}; }
 };
@@ -63,21 +75,38 @@ void input_state::enqueue(std::shared_ptr<const std::string> bytes) {
   offset_ = 0;
 }
 
-input_state::feed_result input_state::feed() {
+/// @returns 0 when all is written; EAGAIN: it goes on later; any other errno: it is given up.
+int input_state::send_pending() {
   for (int writes = 0; has_pending(); ++writes) {
-    if (writes == 16)
-      return feed_result::would_block; // a reader that is as fast as this must not own the loop
+    if (writes == 16) return EAGAIN; // a reader that is as fast as this must not own the loop
     os::transfer result = send(pending_->data() + offset_, pending_->size() - offset_);
     offset_ += result.size;
-    if (result.error == EAGAIN) return feed_result::would_block;
-    if (result.error != 0) {
-      pending_ = nullptr;
-      if (result.error != EPIPE) os::throw_errno(result.error, "write " + what());
-      return feed_result::broken;
-    }
+    if (result.error == EAGAIN) return EAGAIN;
+    if (result.error == 0) continue;
+    pending_ = nullptr;
+    return result.error;
   }
   pending_ = nullptr;
-  return feed_result::written;
+  return 0;
+}
+
+input_state::feed_result input_state::feed() {
+  switch (const int error = send_pending()) {
+  case 0:
+    return feed_result::written;
+  case EAGAIN:
+    return feed_result::would_block;
+  case EPIPE:
+    return feed_result::broken;
+  default:
+    os::throw_errno(error, "write " + what());
+  }
+}
+
+os::transfer input_state::send_in_turn(const void* data, std::size_t size) {
+  if (has_pending()) // of a communicate() that was cancelled
+    if (const int error = send_pending()) return {0, error};
+  return send(data, size);
 }
 
 void input_state::feed_in_background() {

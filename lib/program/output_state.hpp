@@ -56,6 +56,11 @@ public:
 
   /// Bytes leave the buffer by other ways than take_line().
   void forget_scan() noexcept { scanned_ = 0; }
+  /// Drops all but the first @p size bytes of the buffer.
+  void truncate(std::size_t size) noexcept {
+    buffer.truncate(size);
+    forget_scan();
+  }
 
   /// Keeps the state, as a shared_ptr does, for the strand that uses the stream: counting without atomic
   /// operations, of which a shared_ptr's copy and its end would cost as much as all else about a short line.

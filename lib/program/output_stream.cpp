@@ -141,6 +141,10 @@ os::transfer output_state::fill(std::size_t most) {
   // does not make it grow only to find the end, and a short one gets no more memory than it needs.
   char overflow[os::default_capacity];
   buffer.compact();
+  // A large one grows before the read: if there is no memory for it, nothing has been read that it would
+  // lack.
+  if (buffer.size() >= (std::size_t(1) << 20) && buffer.room() < sizeof overflow)
+    buffer.reserve(sizeof overflow);
   const std::size_t room = std::min(buffer.room(), most);
   const std::size_t extra = room < sizeof overflow ? std::min(sizeof overflow, most - room) : 0;
   os::transfer result = os::try_read(fd(), {buffer.end(), room}, {overflow, extra});

@@ -13,6 +13,7 @@
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
 
+#include <asio/buffer.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -170,6 +171,78 @@ CO_TEST(output_limit_stops_the_child_and_keeps_what_fits) {
   BOOST_TEST(e.out.size() == 1000u);
   BOOST_TEST(e.err.empty());
   BOOST_TEST(!e.status.success());
+}
+
+/// A child that has written more than it may, and goes on in spite of being stopped; a first communicate()
+/// has seen that and is cancelled.
+asio::awaitable<coproc::child> over_its_limit(command program) {
+  auto c = co_await coproc::spawn(std::move(program));
+  auto first = co_await beside(c.communicate());
+  co_await until_state(c.pid(), 'S'); // it has written all, and pauses
+  co_await c.wait(50ms);
+  first.cancel();
+  co_await first.aborted();
+  co_return std::move(c);
+}
+
+CO_TEST_ONCE(output_limit_is_remembered_by_the_next) {
+  auto program = piped(helper("ignore=15", "flood=5000", "pause"));
+  program.max_output(10).stop(coproc::stop_policy(500ms));
+  auto c = co_await over_its_limit(std::move(program));
+  auto e = co_await thrown_by<coproc::output_limit>(c.communicate());
+  BOOST_TEST(e.limit == 10u);
+  BOOST_TEST(e.out.size() == 10u);
+}
+
+CO_TEST_ONCE(line_is_read_on_where_the_limit_has_cut_it) {
+  auto c = co_await coproc::spawn(piped(helper("ignore=15", "out=0123456789012345678901234567890", "line",
+                                               "out=more", "eof", "say=", "pause"))
+                                      .max_output(10)
+                                      .stop(coproc::stop_policy(10s)));
+  auto line = co_await beside(c.out().read_line());
+  while (process_state_of(c.pid()) != 'S') co_await breathe();
+  co_await c.wait(20ms);
+  line.cancel(); // all there is has been searched for an end
+  co_await line.aborted();
+  co_await c.in().write("\n");
+  {
+    auto first = co_await beside(c.communicate());
+    co_await c.wait(100ms);
+    first.cancel();
+    co_await first.aborted();
+  }
+  c.in().close();
+  auto cut = co_await c.out().read_line();
+  BOOST_TEST(cut.value().substr(0, 10) == "0123456789");
+  c.kill();
+}
+
+CO_TEST_ONCE(output_limit_comes_before_a_timeout_that_passes_while_it_is_stopped) {
+  auto program = piped(helper("ignore=15", "flood=5000", "pause"));
+  program.max_output(1000).timeout(400ms).stop(coproc::stop_policy(800ms));
+  auto e = co_await thrown_by<coproc::output_limit>(coproc::run(std::move(program)));
+  BOOST_TEST(e.limit == 1000u);
+}
+
+CO_TEST_ONCE(write_comes_after_the_input_of_one_that_was_cancelled) {
+  auto c = co_await coproc::spawn(piped(helper("stop", "cat")));
+  co_await until_state(c.pid(), 'T');
+  const std::string input(3'000'000, 'a');
+  {
+    auto first = co_await beside(c.communicate(input));
+    co_await breathe();
+    first.cancel();
+    co_await first.aborted();
+  }
+  c.send_signal(SIGCONT);
+  auto writing = co_await beside(c.in().write("b"));
+  std::string got;
+  char block[4096];
+  while (!writing.done()) got.append(block, co_await c.out().read_some(asio::buffer(block)));
+  auto rest = co_await c.communicate("c");
+  got += rest.out;
+  BOOST_TEST(got.size() == input.size() + 2);
+  BOOST_TEST(got.ends_with("abc"));
 }
 
 CO_TEST(output_limit_is_per_stream) {

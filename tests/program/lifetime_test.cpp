@@ -60,6 +60,20 @@ CO_TEST(dropped_group_leader_takes_its_group_along) {
   co_await end_of(grandchild);
 }
 
+CO_TEST(dropped_child_that_has_ended_leaves_its_group_alone) {
+  int left_behind = 0;
+  {
+    auto c = co_await coproc::spawn(piped(helper("grandchild", "exit=0")));
+    auto line = co_await c.out().read_line();
+    left_behind = std::stoi(line.value());
+    co_await until_state(c.pid(), 'Z');
+    // Nobody has looked so far.
+  }
+  killed_at_end cleanup(left_behind);
+  co_await breathe();
+  BOOST_TEST(alive(left_behind));
+}
+
 CO_TEST(dropped_child_in_the_hosts_group_goes_alone) {
   std::optional<killed_at_end> cleanup;
   int grandchild = 0;

@@ -127,6 +127,17 @@ CO_TEST(stop_reaches_the_whole_group) {
   co_await end_of(grandchild);
 }
 
+CO_TEST(another_stop_sends_its_own_signal) {
+  auto c = co_await coproc::spawn(piped(helper("ignore=2", "say=ready", "pause")));
+  co_await c.out().read_line();
+  auto first = co_await beside(c.stop(coproc::stop_policy(1h).signal(SIGINT)));
+  co_await breathe();
+  auto status = co_await c.stop(coproc::stop_policy(30min));
+  BOOST_TEST((status == exit_status::signaled(SIGTERM)));
+  status = co_await first.result();
+  BOOST_TEST((status == exit_status::signaled(SIGTERM)));
+}
+
 CO_TEST(stop_kills_what_is_left_of_the_group) {
   // The leader obeys SIGTERM, its child does not.
   auto c = co_await coproc::spawn(piped(helper("stubborn-grandchild", "pause")).stop(stop_policy(1h)));
