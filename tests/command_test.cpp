@@ -48,6 +48,7 @@ BOOST_AUTO_TEST_CASE(to_string_quotes_for_the_shell) {
   BOOST_TEST(command("ls").to_string() == "ls");
   BOOST_TEST(command("echo", "plain-text_1.0/x=y:z,a@b%c+d").to_string().find('\'') == std::string::npos);
   BOOST_TEST(command("echo", "two words").to_string() == "echo 'two words'");
+  BOOST_TEST(command("if", "done").to_string() == "'if' done"); // a reserved word is one as the first only
   BOOST_TEST(command("echo", "").to_string() == "echo ''");
   BOOST_TEST(command("echo", "$HOME").to_string() == "echo '$HOME'");
   BOOST_TEST(command("echo", "a\"b").to_string() == "echo 'a\"b'");

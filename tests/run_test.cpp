@@ -18,6 +18,8 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include <signal.h>
 #include <unistd.h>
@@ -233,6 +235,28 @@ CO_TEST_ONCE(runs_that_fail_let_the_loop_breathe) {
   for (int i = 0; i != 300 && !ran; ++i)
     (void)co_await thrown_by<std::system_error>(coproc::run(coproc::command("/no/such/program")));
   BOOST_TEST(ran);
+}
+
+CO_TEST(what_shows_all_of_a_stderr_with_a_nul) {
+  auto c = command("/bin/sh", "-c", "printf 'a\\0b\\nthe reason' >&2; exit 1").check();
+  auto e = co_await thrown_by<coproc::called_process_error>(coproc::run(std::move(c)));
+  BOOST_TEST(std::string(e.what()).ends_with("a?b\nthe reason"));
+  BOOST_TEST(e.err.size() == 14u);
+}
+
+CO_TEST_ONCE(host_variables_without_a_value_are_passed_on_as_they_are) {
+  std::vector<char*> variables;
+  char odd[] = "ODD", empty[] = "";
+  for (char** at = environ; *at; ++at) variables.push_back(*at);
+  variables.insert(variables.end(), {odd, empty, nullptr});
+  char** const before = std::exchange(environ, variables.data());
+  auto c = command("/usr/bin/env").env("ANOTHER", "1");
+  auto result = co_await coproc::run(std::move(c));
+  environ = before;
+  const std::string out = '\n' + result.out;
+  BOOST_TEST(out.find("\nODD\n") != std::string::npos);
+  BOOST_TEST(out.find("\n=") == std::string::npos);
+  BOOST_TEST(out.find("\nANOTHER=1\n") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -52,11 +52,11 @@ template process_v2::process clone_launcher::operator()(asio::any_io_executor, p
                                                         const process_v2::filesystem::path&,
                                                         const std::vector<std::string>&);
 
-std::vector<std::pair<std::string, std::string>> host_environment() {
-  std::vector<std::pair<std::string, std::string>> result;
+std::vector<std::string> host_environment() {
+  std::vector<std::string> result;
   if (!::environ) return result; // after clearenv(3), which v2 does not expect
-  for (auto entry : process_v2::environment::current())
-    result.emplace_back(entry.key().string(), entry.value().string());
+  // As they are: of one without a '=', key() and value() are the whole, both.
+  for (auto entry : process_v2::environment::current()) result.push_back(entry.string());
   return result;
 }
 

@@ -184,7 +184,7 @@ COPROC_UNINSTRUMENTED void set_up_signals(const child_plan& plan) noexcept {
 /// As execvpe(3): a candidate that is not there, or that may not be executed, lets the next one try.
 [[noreturn]] COPROC_UNINSTRUMENTED void exec(child_plan& plan) noexcept {
   int denied = 0;
-  std::size_t culprit = 0;
+  std::size_t culprit = 0, too_long = 0;
   for (std::size_t i = 0; i != plan.candidate_count; ++i) {
     ::syscall(SYS_execve, plan.candidates[i], plan.argv, plan.envp);
     switch (errno) {
@@ -195,6 +195,9 @@ COPROC_UNINSTRUMENTED void set_up_signals(const child_plan& plan) noexcept {
         break;
       culprit = i;
       denied = EACCES;
+      break;
+    case ENAMETOOLONG:
+      ++too_long;
       break;
     case ENOENT:
     case ENOTDIR:
@@ -207,9 +210,10 @@ COPROC_UNINSTRUMENTED void set_up_signals(const child_plan& plan) noexcept {
     }
   }
   if (denied) errno = denied;
-  // A single candidate keeps its own errno (ENOTDIR); of a search, "not there" is what counts.
+  // A single candidate keeps its own errno (ENOTDIR); of a search, "not there" is what counts, unless it is
+  // the program's name that is too long, and not that of a directory.
   else if (plan.candidate_count != 1)
-    errno = ENOENT;
+    errno = too_long == plan.candidate_count ? ENAMETOOLONG : ENOENT;
   fail(plan, setup_step::exec, culprit);
 }
 

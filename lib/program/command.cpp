@@ -3,7 +3,10 @@
 #include "os/words.hpp"
 #include "program/command_spec.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <stdexcept>
+#include <string_view>
 
 namespace coproc {
 
@@ -204,11 +207,24 @@ command& command::user(unsigned uid, unsigned gid) & {
   return *this;
 }
 
+namespace {
+
+/// The reserved words of a shell, which are none if they are quoted (the others need quotes anyway).
+bool is_reserved(const std::string& word) {
+  static constexpr std::string_view reserved[] = {"case", "do",   "done",     "elif", "else", "esac",
+                                                  "fi",   "for",  "function", "if",   "in",   "select",
+                                                  "then", "time", "until",    "while"};
+  return std::find(std::begin(reserved), std::end(reserved), word) != std::end(reserved);
+}
+
+} // namespace
+
 std::string command::to_string() const {
   if (!spec_) return {};
-  // An unquoted '=' in the first word would make it an assignment.
+  // Unquoted, the first word could be an assignment, or one of the shell's own.
   std::string result = detail::shell_quoted(access::spec(*this).program);
-  if (result.front() != '\'' && result.find('=') != std::string::npos) result.insert(0, 1, '\'') += '\'';
+  if (result.front() != '\'' && (result.find('=') != std::string::npos || is_reserved(result)))
+    result.insert(0, 1, '\'') += '\'';
   for (const std::string& argument : access::spec(*this).arguments)
     result += ' ' + detail::shell_quoted(argument);
   return result;

@@ -2,6 +2,7 @@
 #include <coproc/output_limit.hpp>
 #include <coproc/timeout_expired.hpp>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace coproc {
@@ -20,7 +21,9 @@ std::string tail(const std::string& err) {
     // At the start of a line, if one starts there.
     if (std::size_t line = err.find('\n', begin); line < end) begin = line + 1;
   }
-  return (begin == 0 ? "; stderr: " : "; stderr ends: ") + err.substr(begin, end - begin);
+  std::string result = (begin == 0 ? "; stderr: " : "; stderr ends: ") + err.substr(begin, end - begin);
+  std::replace(result.begin(), result.end(), '\0', '?'); // what() would end there
+  return result;
 }
 
 /// A command line as a part of a message: with all of its thousand file names nobody would read it.

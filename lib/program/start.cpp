@@ -30,13 +30,12 @@ const stdio& chosen(const stdio& wanted, const stdio& fallback) {
 std::vector<std::string> environment_of(const command_spec& spec) {
   std::vector<std::string> result;
   if (!spec.clear_env && spec.env.empty()) return result;
-  std::vector<std::pair<std::string, std::string>> variables;
-  if (!spec.clear_env) variables = os::host_environment();
+  if (!spec.clear_env) result = os::host_environment();
   for (const auto& [key, value] : spec.env) {
-    std::erase_if(variables, [&name = key](const auto& variable) { return variable.first == name; });
-    if (value) variables.emplace_back(key, *value);
+    const std::string beginning = key + '=';
+    std::erase_if(result, [&](const std::string& variable) { return variable.starts_with(beginning); });
+    if (value) result.push_back(beginning + *value);
   }
-  for (const auto& [key, value] : variables) result.push_back(key + '=' + value);
   return result;
 }
 
@@ -99,9 +98,13 @@ void add_options(os::launch_plan& plan, const command_spec& spec) {
     rlimit value{};
     value.rlim_cur = limit.soft == unlimited ? RLIM_INFINITY : limit.soft;
     value.rlim_max = limit.hard == unlimited ? RLIM_INFINITY : limit.hard;
-    plan.limits.push_back({resource_number(limit.which), value});
+    const int number = resource_number(limit.which);
+    // The last one counts: the first could be lower, and could not be raised again.
+    std::erase_if(plan.limits,
+                  [number](const os::resource_limit& other) { return other.resource == number; });
+    plan.limits.push_back({number, value});
   }
-  plan.nice = spec.nice;
+  if (spec.nice) plan.nice = std::clamp(*spec.nice, -40, 40); // all that there is, getpriority(2)
   plan.umask = spec.umask;
   plan.user = spec.user;
   plan.die_with_parent = spec.die_with_parent;

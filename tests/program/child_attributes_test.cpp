@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -158,7 +159,19 @@ CO_TEST(nice_adds_up) {
   auto extreme = helper("nice").nice(100);
   out = co_await output_of(std::move(extreme));
   BOOST_TEST(numbers(out).at(0) == 19);
+  auto more = helper("nice").nice(std::numeric_limits<int>::max());
+  out = co_await output_of(std::move(more));
+  BOOST_TEST(numbers(out).at(0) == 19);
   BOOST_TEST(::getpriority(PRIO_PROCESS, 0) == before);
+}
+
+CO_TEST(last_limit_of_a_resource_counts) {
+  using coproc::resource;
+  auto c = helper("limits=" + std::to_string(RLIMIT_NOFILE))
+               .limit(resource::files, 50, 50)
+               .limit(resource::files, 60, 60);
+  std::string out = co_await output_of(std::move(c));
+  BOOST_TEST(numbers(out).at(0) == 60);
 }
 
 CO_TEST(umask_is_the_childs_own) {
@@ -173,15 +186,35 @@ CO_TEST(umask_is_the_childs_own) {
   BOOST_TEST(after == before);
 }
 
+/// The helper where every user can execute it: the build may be in root's home.
+class public_helper {
+public:
+  public_helper() : path_(directory_.path() / "helper") {
+    namespace fs = std::filesystem;
+    fs::copy_file(helper_path(), path_);
+    for (const fs::path& each : {directory_.path(), path_}) fs::permissions(each, fs::perms(0755));
+  }
+
+  template <class... Actions>
+  coproc::command operator()(Actions&&... actions) const {
+    return coproc::command(path_.string(), std::forward<Actions>(actions)...);
+  }
+
+private:
+  scratch_directory directory_;
+  std::filesystem::path path_;
+};
+
 CO_TEST(user_and_group_are_changed_for_good) {
   if (::getuid() != 0) co_return;         // the privilege is missing: see user_without_privilege
   supplementary_groups groups({1, 2, 3}); // which the child must not keep
-  auto c = helper("uid", "gid", "groups").user(65534, 65533);
+  const public_helper anybody;
+  auto c = anybody("uid", "gid", "groups").user(65534, 65533);
   std::string out = co_await output_of(std::move(c));
   BOOST_TEST(out == "65534\n65534\n65533\n65533\n0\n");
   BOOST_TEST(::geteuid() == 0u);
   // Not with that user's privilege anymore:
-  auto again = helper("exit=0").user(65534, 65533).nice(-5);
+  auto again = anybody("exit=0").user(65534, 65533).nice(-5);
   std::string status = co_await output_of(std::move(again)); // nice comes before
   BOOST_TEST(status.empty());
 }
@@ -197,7 +230,8 @@ CO_TEST(user_without_privilege_names_the_step) {
 
 CO_TEST(die_with_parent_works_for_another_user) {
   if (::getuid() != 0) co_return;
-  auto c = helper("death-signal").user(65534, 65534).die_with_parent();
+  const public_helper anybody;
+  auto c = anybody("death-signal").user(65534, 65534).die_with_parent();
   std::string out = co_await output_of(std::move(c));
   BOOST_TEST(out == std::to_string(SIGKILL) + "\n", "the change of user must not clear it");
 }

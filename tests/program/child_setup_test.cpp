@@ -118,6 +118,13 @@ CO_TEST(program_is_looked_up_in_the_childs_path) {
     std::string out = co_await output_of(std::move(c));
     BOOST_TEST(out == expected);
   }
+  // A name that is too long for a file is that of none, unless it is the program's.
+  auto behind = command("tool").env("PATH", '/' + std::string(5000, 'x') + ':' + two);
+  std::string out = co_await output_of(std::move(behind));
+  BOOST_TEST(out == "two\n");
+  auto too_long = command(std::string(300, 'x')).env("PATH", one + ':' + two);
+  auto unnameable = co_await thrown_by<std::system_error>(coproc::run(std::move(too_long)));
+  BOOST_TEST((unnameable.code() == std::errc::filename_too_long));
   auto missing = command("tool").env("PATH", "/nowhere");
   auto e = co_await thrown_by<std::system_error>(coproc::run(std::move(missing)));
   BOOST_TEST((e.code() == std::errc::no_such_file_or_directory));
