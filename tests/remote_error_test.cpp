@@ -25,6 +25,19 @@ using coproc::target;
 
 void throw_runtime_error(std::string text) { throw std::runtime_error(text); }
 
+struct speechless : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+void throw_speechless() { throw speechless(); }
+
+METHOD_TEST_ONCE(exception_that_says_nothing) {
+  process p{by(method), target<throw_speechless>};
+  co_await p.start();
+  auto error = co_await thrown_by<coproc::remote_error>(p.result());
+  BOOST_TEST(error.message().empty());
+  CHECK_CONTAINS(error.type(), "speechless");
+}
+
 METHOD_TEST(exception_comes_with_type_message_function_and_id) {
   process p{by(method), target<throw_runtime_error>, "the reason"};
   co_await p.start();

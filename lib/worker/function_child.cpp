@@ -53,7 +53,8 @@ void describe_current(std::vector<remote_error::exception>& chain) {
   try {
     throw;
   } catch (const std::exception& e) {
-    chain.push_back({demangled(&typeid(e)), e.what()});
+    const char* what = e.what();
+    chain.push_back({demangled(&typeid(e)), what ? what : ""}); // some forget it
     if (chain.size() == most) return;
     try {
       std::rethrow_if_nested(e);

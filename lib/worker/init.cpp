@@ -1,6 +1,7 @@
 #include <coproc/init.hpp>
 #include <coproc/this_process.hpp>
 
+#include "os/ready.hpp"
 #include "os/self.hpp"
 #include "os/socket.hpp"
 #include "worker/bootstrap.hpp"
@@ -59,7 +60,9 @@ two_numbers parse(std::string_view text) {
 
 /// The socket that the parent made for this process. Anything else was not meant for it.
 os::unique_fd inherited_socket(int fd, const char* argument) {
-  if (fd < 3 || os::maker_of_pair(fd) != os::parent_id()) refuse(argument);
+  const int maker = fd < 3 ? 0 : os::maker_of_pair(fd);
+  if (maker > 0 && os::has_hung_up(fd)) std::_Exit(125); // it has ended already; this one is nobody's
+  if (maker <= 0 || maker != os::parent_id()) refuse(argument);
   os::close_on_exec(fd);
   return os::unique_fd(fd);
 }

@@ -191,6 +191,7 @@ METHOD_TEST_ONCE(destructor_completes_a_start) {
   if (method == start_method::fork) co_return; // it does not wait
   p.emplace(by(method), target<pause_for_ever>);
   auto start = co_await beside(p->start());
+  if (p->is_alive()) co_return; // it is through: a busy machine
   p.reset();
   aborted = co_await start.aborted();
   BOOST_TEST(aborted);
