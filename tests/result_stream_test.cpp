@@ -8,9 +8,15 @@
 #include "support/expect.hpp"
 #include "support/pending.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <coproc/pool_terminated.hpp>
+
 #include <cstddef>
+#include <exception>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -140,6 +146,34 @@ CO_TEST_ONCE(a_stream_can_be_dropped_and_outlives_its_pool) {
     }
   }
   BOOST_TEST(terminated);
+}
+
+asio::awaitable<void> take_one(std::optional<coproc::pool>& workers,
+                               std::optional<coproc::result_stream<int>>& stream) {
+  const asio::any_io_executor executor = co_await this_executor();
+  workers.emplace(executor, 1);
+  stream.emplace(workers->imap<t::square>(std::views::iota(0)));
+  co_await stream->next();
+}
+
+asio::awaitable<void> drain(coproc::result_stream<int>& stream) {
+  while (auto got = co_await stream.next()) BOOST_TEST(got.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_its_context_has_taken_along_is_no_end) {
+  std::optional<coproc::pool> workers;
+  std::optional<coproc::result_stream<int>> stream;
+  {
+    asio::io_context first;
+    asio::co_spawn(first, take_one(workers, stream), [&](std::exception_ptr) { first.stop(); });
+    first.run();
+  }
+  BOOST_TEST_REQUIRE(stream.has_value());
+  asio::io_context second;
+  std::exception_ptr error;
+  asio::co_spawn(second, drain(*stream), [&](std::exception_ptr e) { error = e; });
+  second.run();
+  BOOST_CHECK_THROW(std::rethrow_exception(error), coproc::pool_terminated);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -11,6 +11,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <limits>
@@ -242,6 +243,25 @@ BOOST_AUTO_TEST_CASE(a_value_is_the_smallest_that_it_can_be_and_at_least_a_byte)
                            encoded(std::array<int, 0>()).size()})
     BOOST_TEST(size == 1u);
 }
+
+#if __has_builtin(__builtin_clear_padding)
+struct padded {
+  char first;
+  double second;
+  bool third;
+};
+
+BOOST_AUTO_TEST_CASE(padding_does_not_cross) {
+  auto encoded_over = [](int garbage) {
+    alignas(padded) unsigned char memory[sizeof(padded)];
+    std::memset(memory, garbage, sizeof memory);
+    auto& value = *reinterpret_cast<padded*>(memory);
+    value.first = 'a', value.second = 1.5, value.third = true;
+    return encoded(value);
+  };
+  BOOST_TEST((encoded_over(0x55) == encoded_over(0xAA)));
+}
+#endif
 
 BOOST_AUTO_TEST_CASE(descriptors_cross_with_their_handles) {
   const int first = ::open("/dev/null", O_RDONLY | O_CLOEXEC),

@@ -24,8 +24,8 @@ std::exception_ptr outcome_errors::of(pool_policy::outcome how, const std::strin
           last_end_));
     return std::make_exception_ptr(
         worker_died(task +
-                        " was not started: the pool gave up, since workers die one after another and none "
-                        "completes a task; the last " +
+                        ": the pool gave up, since workers die one after another and none completes a task; "
+                        "the last " +
                         worker(),
                     last_end_));
   case pool_policy::outcome::start_failed:

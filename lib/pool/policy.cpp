@@ -19,6 +19,7 @@ pool_policy::unit& pool_policy::submit(void* owner, unit_kind kind, std::uint32_
   like.target = target;
   like.alone = how.alone;
   like.divisible = how.divisible;
+  like.pends = how.pends;
   like.attempts = set_.retries;
   like.order = next_order_++;
   unit& made = make_unit(like);
@@ -284,6 +285,11 @@ std::optional<pool_policy::action> pool_policy::next_action() {
 pool_policy::duration pool_policy::expected(std::uint32_t target) const {
   if (target >= expected_.size()) return {};
   return std::chrono::duration_cast<duration>(std::chrono::nanoseconds(expected_[target]));
+}
+
+std::size_t pool_policy::slots_of_others() const {
+  const auto is_other = [](const auto& w) { return !w->handed.empty() && !w->handed.front()->pends; };
+  return programs_ + static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), is_other));
 }
 
 pool_policy::counts pool_policy::statistics() const {

@@ -58,6 +58,7 @@ public:
     verdict fate = verdict::none;
     bool alone = false;         ///< Never handed ahead: it is large, or brings descriptors.
     bool divisible = false;     ///< Its size was measured, or nobody's choice: it may be handed in parts.
+    bool pends = false;         ///< See slots_of_others().
     int attempts = 0;           ///< Retries that are left for the item that runs.
     worker* by = nullptr;       ///< Who has it; null: it is in the line (or a program that runs).
     std::int64_t cost = 0;      ///< Expected, ns.
@@ -136,7 +137,7 @@ public:
   /// @name What happens. Actions may follow each.
   /// @{
   struct traits {
-    bool alone = false, divisible = false; ///< See unit.
+    bool alone = false, divisible = false, pends = false; ///< See unit.
   };
   unit& submit(void* owner, unit_kind kind, std::uint32_t count, std::uint32_t target, traits how,
                time_point now);
@@ -185,6 +186,8 @@ public:
   /// What one item of a target is expected to take; zero: unknown.
   duration expected(std::uint32_t target) const;
   counts statistics() const;
+  /// @returns how many slots are taken by programs, and by items of units whose trait `pends` is not set.
+  std::size_t slots_of_others() const;
   std::size_t unfinished() const noexcept { return queued_items_ + handed_items_ + programs_; }
   bool closed() const noexcept { return closed_; }
   bool ended() const noexcept { return drained_; }

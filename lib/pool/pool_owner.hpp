@@ -54,6 +54,8 @@ public:
   /// Somebody awaits it as an operation of the pool, and is told operation_aborted when the pool is
   /// destroyed.
   bool is_operation = false;
+  /// It counts for max_pending.
+  bool pends = false;
   /// How many items it has was measured, and not asked for.
   bool divisible = false;
   /// How the items follow each other in the arguments.

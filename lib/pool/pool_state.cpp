@@ -9,6 +9,7 @@
 #include <coproc/pool_closed.hpp>
 #include <coproc/pool_terminated.hpp>
 
+#include <algorithm>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -21,7 +22,8 @@ pool_policy::limits limits_of(const pool_options& options) {
   pool_policy::limits set;
   set.size = pool_access::size(options) != 0 ? pool_access::size(options) : os::usable_cpus();
   set.max_tasks = pool_access::max_tasks(options);
-  set.task_timeout = pool_access::task_timeout(options);
+  const duration timeout = pool_access::task_timeout(options);
+  if (timeout <= duration::max() / 2) set.task_timeout = timeout; // otherwise none: a century, at least
   set.retries = pool_access::retries(options);
   set.initializer = pool_access::initializer(options).entry != nullptr;
   return set;
@@ -50,13 +52,19 @@ void pool_state::require_open() const {
 
 // ---- what is asked of it
 
+bool pool_state::has_room() const noexcept {
+  if (max_pending_ == 0) return true;
+  const std::size_t size = policy_.set().size;
+  return tasks_ + admitted_ < size - std::min(size, policy_.slots_of_others()) + max_pending_;
+}
+
 void pool_state::submit(const std::shared_ptr<pool_owner>& owner, std::uint32_t items,
                         pool_policy::unit_kind kind) {
   const auto now = clock::now();
   const bool alone = kind == pool_policy::unit_kind::task &&
                      (owner->arguments.size() > largest_in_ring || owner->arguments.descriptor_count() != 0);
   owner->keep_alive();
-  const pool_policy::traits how{alone, owner->divisible};
+  const pool_policy::traits how{alone, owner->divisible, owner->pends};
   pool_policy::unit& unit = policy_.submit(owner.get(), kind, items, owner->target, how, now);
   if (items == 1) owner->unit = &unit;
   total_ += items;

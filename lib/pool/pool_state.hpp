@@ -60,9 +60,7 @@ public:
   void check_use(const asio::any_io_executor& used) { bind(used, "pool"); }
 
   /// @returns whether max_pending lets one more task in.
-  bool has_room() const noexcept {
-    return max_pending_ == 0 || tasks_ + admitted_ < policy_.set().size + max_pending_;
-  }
+  bool has_room() const noexcept;
   void task_begins() noexcept { ++tasks_; }
   void task_ends() noexcept { --tasks_; }
   /// One that waited for has_room() goes on. @throws what it ends with if the pool has ended meanwhile.

@@ -75,7 +75,8 @@ private:
 pool_stream::pool_stream(pool_state& pool, pool_target target, std::unique_ptr<map_source> items,
                          stream_kind kind, const map_options& options)
     : pool_(pool.weak_from_this()), target_(target), number_(pool.number_of(target)),
-      items_(std::move(items)), kind_(kind), chunk_(map_access::chunk(options)),
+      items_(std::move(items)), kind_(kind),
+      chunk_(std::min<std::size_t>(map_access::chunk(options), largest_unit)),
       slots_(pool.policy().set().size), window_(map_access::window(options)),
       reporter_(map_access::report(options)), executor_(pool.executor()) {
   if (window_ == 0) window_ = std::max(items_for_a_slot, chunk_) * slots_;
@@ -90,7 +91,7 @@ std::uint32_t pool_stream::chunk_size() const {
     most = std::max<std::size_t>(left / (2 * slots_), 1);
   }
   if (kind_ != stream_kind::map) most = std::min(most, std::max<std::size_t>(window_ / (2 * slots_), 1));
-  if (chunk_ != 0) return static_cast<std::uint32_t>(std::min<std::size_t>(chunk_, largest_unit));
+  if (chunk_ != 0) return static_cast<std::uint32_t>(chunk_);
   auto pool = pool_.lock();
   const auto each = pool ? pool->policy().expected(number_) : duration();
   if (each == duration::zero()) return 1;
@@ -178,7 +179,7 @@ void pool_stream::chunk_ended() {
 }
 
 void pool_stream::chunk_dropped() noexcept {
-  closed_ = exhausted_ = true;
+  closed_ = exhausted_ = dropped_ = true;
   chunks_.clear();
   waiter_.reset();
 }
@@ -224,6 +225,7 @@ asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> sel
   self->refill();
   while (self->batches_.empty()) {
     if (self->cancelled_ && self->chunks_.empty()) throw std::system_error(asio::error::operation_aborted);
+    if (self->dropped_) throw pool_terminated();
     if (!self->cancelled_ && (self->closed_ || self->finished())) co_return stream_batch();
     auto wait = [self](suspension<bool> waiter) {
       waiter.on_cancellation(self, [](pool_stream& stream, asio::cancellation_type_t type) {

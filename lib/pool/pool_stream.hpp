@@ -64,6 +64,7 @@ private:
   std::size_t next_ = 0;                          // ordered: the item that comes next
   progress progress_;
   bool exhausted_ = false, closed_ = false, cancelled_ = false, refilling_ = false;
+  bool dropped_ = false; // with the execution context
   std::optional<suspension<bool>> waiter_;
   breather breathing_;
 };

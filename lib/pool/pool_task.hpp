@@ -12,6 +12,7 @@ class pool_task final : public pool_owner {
 public:
   pool_task(pool_state& pool, std::uint32_t target_, message arguments_)
       : pool_owner(1, target_, std::move(arguments_)), pool_(&pool) {
+    pends = true;
     pool.task_begins();
   }
 

@@ -4,6 +4,7 @@
 #include "pool/targets.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/helper.hpp"
 #include "support/host_state.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
@@ -26,6 +27,30 @@ using coproc::async_result;
 using coproc::map_options;
 using coproc::pool_options;
 using t::announcements;
+
+CO_TEST_ONCE(longest_duration_is_no_timeout) {
+  coproc::pool workers(co_await this_executor(),
+                       pool_options().size(1).task_timeout(coproc::duration::max()));
+  const int slow = co_await workers.apply<t::sleep_ms>(50);
+  BOOST_TEST(slow == 50);
+}
+
+CO_TEST_ONCE(max_pending_counts_those_that_wait_behind_programs_and_maps) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(2).max_pending(1));
+  auto program = co_await beside(workers.run(helper("pause")));
+  announcements started;
+  auto mapped = workers.imap<t::announce_and_pause>(std::vector<announcements>(1, started));
+  co_await started.get();
+  while (workers.stats().running != 2) co_await breathe();
+  auto waits = workers.apply_async<t::nothing>();
+  BOOST_CHECK_THROW(workers.apply_async<t::nothing>(), coproc::queue_full);
+  auto also = co_await beside(workers.apply<t::square>(3));
+  co_await breathe();
+  BOOST_TEST(workers.stats().queued == 1u);
+  program.cancel();
+  const int nine = co_await also.result();
+  BOOST_TEST(nine == 9);
+}
 
 CO_TEST_ONCE(retries_start_a_task_again) {
   coproc::pool workers(co_await this_executor(), pool_options().size(1).retries(2));

@@ -103,4 +103,22 @@ CO_TEST_ONCE(progress_is_reported_to_its_end) {
   BOOST_TEST(all->completed == 100u);
 }
 
+CO_TEST_ONCE(elements_in_a_row_whose_number_is_not_known) {
+  coproc::pool workers(co_await this_executor(), 2);
+  const std::vector<int> numbers{1, 2, 3, 4, 50, 6};
+  const auto small = [](int n) { return n < 10; };
+  const std::vector<int> squares = co_await workers.map<t::square>(numbers | std::views::take_while(small));
+  BOOST_TEST((squares == std::vector<int>{1, 4, 9, 16}));
+}
+
+CO_TEST_ONCE(chunk_of_any_size) {
+  coproc::pool workers(co_await this_executor(), 4);
+  const std::vector<int> numbers{1, 2, 3};
+  auto options = coproc::map_options().chunk_size(std::size_t(1) << 62);
+  auto stream = workers.imap<t::square>(numbers, std::move(options));
+  int sum = 0;
+  while (auto got = co_await stream.next()) sum += *got;
+  BOOST_TEST(sum == 14);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

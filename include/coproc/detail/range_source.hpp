@@ -34,7 +34,11 @@ class range_source final : public map_source {
   using reference = std::ranges::range_reference_t<range_type>;
 
   template <class Tuple>
-  struct tuple_check;
+  struct tuple_check {
+    static consteval void check() {
+      static_assert(sizeof(Tuple) == 0, "pool: the elements of starmap()'s range have to be tuples or pairs");
+    }
+  };
   template <template <class...> class Tuple, class... E>
   struct tuple_check<Tuple<E...>> {
     static consteval void check() { runner::template check<const E&...>(); }
@@ -42,7 +46,9 @@ class range_source final : public map_source {
 
   /// Elements that follow each other in memory, and are copied as they are.
   static constexpr bool in_one_block = [] {
-    if constexpr (How == spread::one && runner::arity == 1 && std::ranges::contiguous_range<range_type>) {
+    if constexpr (How == spread::one && runner::arity == 1 && std::ranges::contiguous_range<range_type> &&
+                  std::sized_sentinel_for<std::ranges::sentinel_t<range_type>,
+                                          std::ranges::iterator_t<range_type>>) {
       using parameter = std::decay_t<std::tuple_element_t<0, typename target_traits<Fn>::parameters>>;
       return std::is_same_v<parameter, std::ranges::range_value_t<range_type>> && wire::is_flat<parameter>;
     } else {
