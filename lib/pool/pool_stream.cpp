@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <system_error>
 
 namespace coproc::detail {
 
@@ -220,7 +221,12 @@ asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> sel
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   if (auto pool = self->pool_.lock(); pool && !pool->terminated()) pool->check_use(executor);
   if (self->waiter_) throw std::logic_error("result_stream: a next() is under way already");
-  if (self->breathing_.due()) co_await pass_through_loop();
+  try {
+    if (self->breathing_.due()) co_await pass_through_loop();
+  } catch (const std::system_error&) {
+    if (self->kind_ == stream_kind::map) self->on_cancel();
+    throw;
+  }
   self->given_ += std::exchange(self->lent_, 0);
   self->refill();
   while (self->batches_.empty()) {

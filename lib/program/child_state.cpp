@@ -223,8 +223,10 @@ void child_state::close_streams() noexcept {
 void child_state::abandon() noexcept {
   child_lock lock(*mutex_);
   const bool unreaped = stage_ != stage::detached && !record_ && pid_ > 0;
-  // What it has started in its group and left behind when it ended is spared, as by poll().
-  if (unreaped && (stage_ == stage::stopping || process_->look() != os::presence::ended)) signal_all(SIGKILL);
+  const os::presence now = unreaped ? process_->look() : os::presence::taken;
+  // What it has left behind in its group when it ended by itself is spared, as it is by poll().
+  if (now == os::presence::running || (now == os::presence::ended && stage_ == stage::stopping))
+    signal_all(SIGKILL);
   abandoned_ = stage_ != stage::detached;
   if (stage_ != stage::ended) stage_ = stage::detached;
   let_go_of_loop();
