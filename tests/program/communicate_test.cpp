@@ -198,7 +198,7 @@ CO_TEST_ONCE(line_is_read_on_where_the_limit_has_cut_it) {
   auto c = co_await coproc::spawn(piped(helper("ignore=15", "out=0123456789012345678901234567890", "line",
                                                "out=more", "eof", "say=", "pause"))
                                       .max_output(10)
-                                      .stop(coproc::stop_policy(10s)));
+                                      .stop(coproc::stop_policy(1s)));
   auto line = co_await beside(c.out().read_line());
   while (process_state_of(c.pid()) != 'S') co_await breathe();
   co_await c.wait(20ms);
