@@ -53,7 +53,7 @@ asio::awaitable<void> write(std::shared_ptr<input_state> state, std::string_view
   if (bytes.empty() || write_now(*state, bytes)) co_return;
   // Some of it has been written, so nothing but a terminal cancellation may end it: that is all that a
   // coroutine of its own obeys, whatever filter its caller has set.
-  co_await asio::co_spawn(executor, write_rest(std::move(state), bytes), asio::use_awaitable);
+  co_await asio::co_spawn(executor, write_rest(state, bytes), asio::use_awaitable);
 }
 
 struct writing {
