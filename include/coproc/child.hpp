@@ -94,9 +94,8 @@ public:
   asio::awaitable<exit_status> stop(stop_policy policy); ///< With another policy than the command's.
 
   /// Lets it live on by itself: its pipes are closed, that of input which is still being fed (stdio::bytes)
-  /// included, its handle can be dropped, and any later operation of
-  /// the library, on whatever context, reaps it. All but pid(), command(), usage() and
-  /// another detach() is a std::logic_error from then on.
+  /// included, its handle can be dropped, and any later operation of the library, on whatever context, reaps
+  /// it. All but pid(), command(), usage() and another detach() is a std::logic_error from then on.
   void detach();
 
   /// @returns what it used, once its end has been seen; nullopt before, or if its status is unknown.

@@ -30,13 +30,6 @@ COPROC_UNINSTRUMENTED bool is_inherited(const child_plan& plan, int fd) noexcept
   return false;
 }
 
-/// The host has closed the descriptor that is wanted under this number, which the report has got since.
-COPROC_UNINSTRUMENTED bool was_closed(const child_plan& plan, int fd) noexcept {
-  if (fd != plan.report) return false;
-  errno = EBADF;
-  return true;
-}
-
 /// The child was born into the host's table of descriptors (CLONE_FILES) and gets one of its own here,
 /// without those that lie above all that it needs: a host with thousands of them does not pay for their
 /// copies.
@@ -65,7 +58,6 @@ COPROC_UNINSTRUMENTED void set_up_streams(child_plan& plan) noexcept {
   }
   for (std::size_t i = 0; i != plan.move_count; ++i) {
     const child_plan::move& move = plan.moves[i];
-    if (was_closed(plan, move.source)) fail(plan, setup_step::redirect, i);
     if (move.source == move.target) {
       // Inherited: it may be marked close-on-exec. One that is closed in the host stays closed.
       if (::syscall(SYS_fcntl, move.source, F_SETFD, 0) < 0 && errno != EBADF)
@@ -75,8 +67,7 @@ COPROC_UNINSTRUMENTED void set_up_streams(child_plan& plan) noexcept {
     }
   }
   for (std::size_t i = 0; i != plan.inherited_count; ++i)
-    if (was_closed(plan, plan.inherited[i]) || ::syscall(SYS_fcntl, plan.inherited[i], F_SETFD, 0) < 0)
-      fail(plan, setup_step::inherit, i);
+    if (::syscall(SYS_fcntl, plan.inherited[i], F_SETFD, 0) < 0) fail(plan, setup_step::inherit, i);
 }
 
 struct linux_dirent64 {

@@ -14,9 +14,8 @@ int parent_id() noexcept;
 /// @returns the path by which it can be executed once more: the very file, whatever has become of its name.
 std::string own_program();
 
-/// Its environment variables, "NAME=value". Not to be called while another thread changes them, setenv(3).
-std::vector<std::string> environment();
-/// @returns whether they are @p variables, in this order.
+/// @returns whether its environment variables are @p variables, "NAME=value", in this order. Not to be called
+/// while another thread changes them, setenv(3).
 bool is_environment(const std::vector<std::string>& variables) noexcept;
 
 /// Shows @p name in the process list; its first 15 bytes, PR_SET_NAME of prctl(2).

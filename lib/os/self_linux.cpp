@@ -85,12 +85,6 @@ int own_id() noexcept { return ::getpid(); }
 
 int parent_id() noexcept { return ::getppid(); }
 
-std::vector<std::string> environment() {
-  std::vector<std::string> result;
-  for (char** at = environ; at && *at; ++at) result.emplace_back(*at);
-  return result;
-}
-
 bool is_environment(const std::vector<std::string>& variables) noexcept {
   std::size_t i = 0;
   for (char** at = environ; at && *at; ++at, ++i)

@@ -8,12 +8,14 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace coproc {
@@ -156,9 +158,10 @@ asio::awaitable<completed> run_program(std::shared_ptr<pool_state> pool, command
     ~slot() { pool->program_ended(*owner, how); }
   } held{pool, owner};
   if (owner->stopped) std::rethrow_exception(pool->end_of_operation());
-  held.how = pool_policy::program_result::cancelled;
-  watch.throw_if_cancelled(); // after its turn had come
-  held.how = pool_policy::program_result::failed;
+  if (watch.cancelled()) { // after its turn had come
+    held.how = pool_policy::program_result::cancelled;
+    throw std::system_error(asio::error::operation_aborted);
+  }
 
   // Both the caller's cancellation and terminate() stop it.
   asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;

@@ -31,7 +31,6 @@ exchange::exchange(std::vector<std::shared_ptr<child_state>> children, on_cancel
     input_ = first.background_input ? first.background_input : access::state_of(first.in);
   if (input_ && !input_->is_open()) input_ = nullptr;
   if (input_) input_turn_.emplace(*input_, "write");
-  over_limit_ = first.over_limit(); // of an exchange that was cancelled
   drains_.reserve(children_.size() + 1);
   add_drain(children_.back()->out, children_.size() - 1, false);
   for (std::size_t stage = 0; stage != children_.size(); ++stage)
@@ -115,7 +114,7 @@ void exchange::read(drain& from) {
     // One more byte than may be kept shows that there is more; when that is known, the rest is dropped in
     // large pieces.
     std::size_t room = from.most - std::min(from.most, from.stream->buffer.size());
-    std::size_t most = over_limit_ ? std::max(room, os::default_capacity) : room < chunk ? room + 1 : chunk;
+    std::size_t most = over_limit() ? std::max(room, os::default_capacity) : room < chunk ? room + 1 : chunk;
     os::transfer result = from.stream->fill(most);
     if (result.error == EAGAIN) break;
     if (result.error != 0) os::throw_errno(result.error, "read " + from.stream->what());
@@ -142,8 +141,7 @@ void exchange::wait_readable(drain& from) {
 /// Stops the program. What it writes until it ends is read and dropped, so that it can end in its own way.
 void exchange::drop_excess(drain& from) {
   from.stream->truncate(from.most);
-  if (over_limit_) return;
-  over_limit_ = from.most;
+  if (over_limit()) return;
   for (const auto& child : children_) child->note_over_limit(from.most);
   stop_all();
 }
@@ -249,9 +247,9 @@ exchange_result exchange::collect() {
       result.timeout = *timeout;
     }
   }
-  if (over_limit_ && result.why == exchange_result::reason::ended) {
+  if (auto limit = over_limit(); limit && result.why == exchange_result::reason::ended) {
     result.why = exchange_result::reason::too_much_output;
-    result.limit = *over_limit_;
+    result.limit = *limit;
   }
   return result;
 }

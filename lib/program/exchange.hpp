@@ -66,6 +66,8 @@ private:
   void go_on(Function step);
   void read(drain& from);
   void wait_readable(drain& from);
+  /// @returns the limit that was exceeded, by this exchange or by one that was cancelled before it.
+  std::optional<std::size_t> over_limit() const { return children_.front()->over_limit(); }
   void drop_excess(drain& from);
   void stop_all();
   void write();
@@ -85,7 +87,6 @@ private:
   std::optional<stream_end::turn> input_turn_;
   std::vector<drain> drains_;
   std::optional<asio::steady_timer> drain_grace_;
-  std::optional<std::size_t> over_limit_; // the limit that was exceeded
 };
 
 } // namespace coproc::detail

@@ -33,11 +33,11 @@ bool write_now(input_state& state, std::string_view& bytes) {
 asio::awaitable<void> write_rest(std::shared_ptr<input_state> state, std::string_view bytes) {
   for (unsigned writes = 1;; ++writes) {
     co_await state->async_wait(stream_end::wait_type::wait_write, asio::use_awaitable);
-    if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+    state->require_still_open();
     if (write_now(*state, bytes)) co_return;
     if (writes % 16 != 0) continue;
     co_await pass_through_loop(); // a reader that is as fast as this must not own the loop
-    if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+    state->require_still_open();
   }
 }
 
@@ -48,7 +48,7 @@ asio::awaitable<void> write(std::shared_ptr<input_state> state, std::string_view
   state->require_open();
   if (state->breathing.due()) {
     co_await pass_through_loop();
-    if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+    state->require_still_open();
   }
   if (bytes.empty() || write_now(*state, bytes)) co_return;
   // Some of it has been written, so nothing but a terminal cancellation may end it: that is all that a

@@ -35,14 +35,14 @@ std::size_t copy_out(output_state& state, asio::mutable_buffer to) {
 /// Suspends until the pipe has something to read, or its end.
 asio::awaitable<void> readable(std::shared_ptr<output_state> state) {
   co_await state->async_wait(stream_end::wait_type::wait_read, asio::use_awaitable);
-  if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+  state->require_still_open();
 }
 
 /// Lets the loop breathe in the middle of a read.
 asio::awaitable<void> breathe(std::shared_ptr<output_state> state) {
   const bool was_open = state->is_open();
   co_await pass_through_loop();
-  if (was_open && !state->is_open()) throw std::system_error(asio::error::operation_aborted);
+  if (was_open) state->require_still_open();
 }
 
 /// Reads once into the buffer; waits if there is nothing yet.

@@ -5,6 +5,7 @@
 #include "os/host_fd.hpp"
 
 #include <asio/awaitable.hpp>
+#include <asio/error.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -12,6 +13,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace coproc::detail {
@@ -114,6 +116,11 @@ public:
   /// @throws std::system_error if it is closed.
   void require_open() const {
     if (!is_open()) os::throw_errno(EBADF, what_ + " (closed)");
+  }
+
+  /// To be called after a wait. @throws std::system_error (operation_aborted) if it was closed meanwhile.
+  void require_still_open() const {
+    if (!is_open()) throw std::system_error(asio::error::operation_aborted);
   }
 
   breather breathing;

@@ -2,9 +2,9 @@
 
 #include "ipc/message.hpp"
 #include "ipc/packet.hpp"
+#include "os/boost_process.hpp"
 #include "os/error.hpp"
 #include "os/open.hpp"
-#include "os/self.hpp"
 #include "worker/end_report.hpp"
 #include "worker/forked_process.hpp"
 
@@ -132,7 +132,7 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
   order.request.id = id;
   order.request.new_environment = !link_.knows_environment();
   if (order.request.new_environment)
-    order.request.environment = os::environment();
+    order.request.environment = os::host_environment();
   else
     order.request.environment.clear();
   // The server stays in the directory, so it is still the same if it seems to be.

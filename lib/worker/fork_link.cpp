@@ -1,5 +1,6 @@
 #include "worker/fork_link.hpp"
 
+#include "os/boost_process.hpp"
 #include "os/error.hpp"
 #include "os/open.hpp"
 #include "os/ready.hpp"
@@ -27,7 +28,7 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   // It looks up its functions once, at its start, in place of each of its children: 0.1 ms a child.
   std::vector<std::string> variables;
   if (how == binding::at_start) {
-    variables = os::environment();
+    variables = os::host_environment();
     variables.emplace_back("LD_BIND_NOW=1");
     for (const std::string& variable : variables) plan.envp.push_back(variable.c_str());
     plan.envp.push_back(nullptr);
