@@ -7,6 +7,7 @@
 #include <coproc/semaphore.hpp>
 #include <coproc/shared_queue.hpp>
 
+#include "pool/targets.hpp"
 #include "support/co_test.hpp"
 #include "support/helper.hpp"
 #include "support/pending.hpp"
@@ -35,17 +36,18 @@ asio::awaitable<T> by(caller who, asio::awaitable<T> operation) {
   co_return co_await std::move(operation);
 }
 
-/// Starts @p operation, and cancels it when it has run to where it waits or breathes; calls @p then at once.
-/// @returns whether it was aborted.
+/// Starts @p operation, which runs at once to where it waits or breathes, and cancels it in the next turn of
+/// the loop, before it has breathed; calls @p then at that moment. @returns whether it was aborted.
 template <class T, class Function>
 asio::awaitable<bool> cancelled_at_once(caller who, asio::awaitable<T> operation, Function then) {
   const asio::any_io_executor executor = co_await this_executor();
-  pending<T> started(executor, by(who, std::move(operation)));
-  asio::post(executor, [&] {
-    started.cancel();
+  std::optional<pending<T>> started;
+  asio::post(executor, [&] { // comes before what the operation posts
+    started->cancel();
     then();
   });
-  co_return co_await started.aborted();
+  started.emplace(executor, by(who, std::move(operation)));
+  co_return co_await started->aborted();
 }
 
 bool has_children() {
@@ -126,37 +128,29 @@ CO_TEST_ONCE(acquire_takes_no_permit) {
 asio::awaitable<int> clean_up(coproc::shared_queue<int>& queue) {
   co_await asio::this_coro::throw_if_cancelled(false);
   co_await breathe(); // in which it is cancelled
-  int sum = 0;
-  for (int i = 0; i != two_breaths; ++i) {
-    co_await queue.put(i);
-    sum += co_await queue.get();
-  }
-  co_return sum;
+  co_return co_await queue.get();
 }
 
 CO_TEST_ONCE(what_begins_after_a_cancellation_is_not_cancelled) {
   coproc::shared_queue<int> queue;
   const asio::any_io_executor executor = co_await this_executor();
-  pending<int> cleaner(executor, clean_up(queue));
-  asio::post(executor, [&] { cleaner.cancel(); });
-  const int sum = co_await cleaner.result();
-  BOOST_TEST(sum == two_breaths * (two_breaths - 1) / 2);
+  std::optional<pending<int>> cleaner;
+  asio::post(executor, [&] { cleaner->cancel(); });
+  cleaner.emplace(executor, clean_up(queue));
+  for (int i = 0; i != 100; ++i) co_await breathe(); // until it waits
+  queue.put_nowait(7);
+  const int got = co_await cleaner->result();
+  BOOST_TEST(got == 7);
 }
 
 CO_TEST_ONCE(program_of_a_pool_does_not_begin_once_it_is_its_turn) {
   for (caller who : callers) {
     coproc::pool workers(co_await this_executor(), 1);
-    const asio::any_io_executor executor = co_await this_executor();
-    pending<coproc::completed> running(executor, by(who, workers.run(helper("pause"))));
-    co_await breathe();
-    pending<coproc::completed> next(executor, by(who, workers.run(helper("pause"))));
-    co_await breathe();
-    running.cancel();
-    // The slot is free as soon as the first has ended; the next learns of its turn in a later turn of the
-    // loop.
-    while (workers.stats().running != 1 || workers.stats().queued != 0) co_await breathe();
-    next.cancel();
-    const bool aborted = co_await next.aborted();
+    auto first = workers.apply_async<pool_targets::sleep_ms>(20);
+    auto program = co_await beside(by(who, workers.run(helper("pause"))));
+    co_await first.wait(); // its turn has come at this moment, and it learns of that in the next
+    program.cancel();
+    const bool aborted = co_await program.aborted();
     BOOST_TEST(aborted);
   }
 }

@@ -213,7 +213,7 @@ CO_TEST_ONCE(line_is_read_on_where_the_limit_has_cut_it) {
   }
   c.in().close();
   auto cut = co_await c.out().read_line();
-  BOOST_TEST(cut.value().substr(0, 10) == "0123456789");
+  BOOST_TEST(cut.value() == "0123456789");
   c.kill();
 }
 
