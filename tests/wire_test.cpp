@@ -167,6 +167,11 @@ BOOST_AUTO_TEST_CASE(pointers_that_own_cross) {
   const holds_move_only back = through(all);
   BOOST_TEST(**back.perhaps + *std::get<0>(back.two) + *back.named.second + *back.array[1] == 10);
   BOOST_TEST(!back.array[0]);
+  says_it_can_be_copied lists{1, {}, {}};
+  lists.list.push_back(std::make_unique<int>(2));
+  lists.map.emplace(3, std::make_unique<int>(4));
+  const says_it_can_be_copied lists_back = through(lists);
+  BOOST_TEST(lists_back.number + *lists_back.list.at(0) + *lists_back.map.at(3) == 7);
 }
 
 BOOST_AUTO_TEST_CASE(two_shared_pointers_to_one_object_become_two_objects) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,11 @@ struct holds_move_only {
   std::tuple<std::unique_ptr<int>, int> two;
   std::pair<std::string, std::unique_ptr<int>> named;
   std::array<std::unique_ptr<int>, 2> array;
+};
+struct says_it_can_be_copied { // as containers of what can only be moved do
+  int number = 0;
+  std::vector<std::unique_ptr<int>> list;
+  std::map<int, std::unique_ptr<int>> map;
 };
 
 template <std::size_t N>

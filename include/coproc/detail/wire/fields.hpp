@@ -18,7 +18,8 @@ inline constexpr std::size_t max_fields = 100;
 struct nothing {};
 
 /// Becomes any object. In the one form, that of an lvalue, it becomes what can be copied, in the other what
-/// can be moved.
+/// can be moved. (clang needs no other, and would compile the copying of a vector, which says that it can be
+/// copied whatever it holds.)
 struct any_lvalue {
   std::size_t ignored;
   template <class T>
@@ -32,8 +33,13 @@ struct any_rvalue {
   operator T() const&& noexcept;
 };
 
+#ifdef __clang__
+template <class T>
+using any_field = any_rvalue;
+#else
 template <class T>
 using any_field = std::conditional_t<std::is_copy_constructible_v<T>, any_lvalue, any_rvalue>;
+#endif
 
 /// Becomes a base of T, and nothing else.
 template <class T>
@@ -48,8 +54,7 @@ concept has_base = requires {
 }
 &&!requires { T{nothing{}}; };
 
-/// Braces let an initializer pass through to the elements of a C array, parentheses don't. (clang compiles
-/// the copy constructor of a std::vector of move-only elements here: it refuses aggregates that hold one.)
+/// Braces let an initializer pass through to the elements of a C array, parentheses don't.
 template <class T, class Any, std::size_t... I>
 auto in_braces(std::index_sequence<I...>) -> decltype(T{Any{I}...});
 template <class T, class Any, std::size_t... I>
