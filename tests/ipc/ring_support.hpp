@@ -2,6 +2,7 @@
 
 #include "ipc/shared_ring.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -32,6 +33,9 @@ std::span<const std::byte> bytes_of(const T& value) {
 }
 
 inline constexpr os::deadline never = os::no_deadline;
+inline auto in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
+
+inline bool is_done(detail::ring_result result) { return result == detail::ring_result::done; }
 
 template <class T>
 detail::ring_result put(detail::shared_ring& ring, const T& value) {

@@ -1,30 +1,23 @@
-// What is left when processes die, or stop, in the middle of an operation on a ring.
+// What is left when a process dies in the middle of an operation on a ring, at any of its instructions.
 //
-// COPROC_DEATH_STEPS: every how many-th instruction to die at (1: all); COPROC_CHAOS_SECONDS: how long to
-// kill at random.
+// COPROC_DEATH_STEPS: every how many-th instruction to die at (1: all).
 #include "ipc/shared_ring.hpp"
 
 #include "ipc/ring_support.hpp"
 #include "ipc/shared_blocks.hpp"
+#include "ipc/shared_ring/sleepers.hpp"
 #include "ipc/stepped.hpp"
 #include "support/co_test.hpp"
-#include "support/expect.hpp"
-#include "support/forked.hpp"
-#include "support/process_info.hpp"
 
 #include <boost/test/results_collector.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <random>
-#include <thread>
 #include <vector>
 
 #include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 using namespace coproc::test;
@@ -33,80 +26,14 @@ using namespace std::chrono_literals;
 BOOST_AUTO_TEST_SUITE(shared_ring_deaths)
 
 using coproc::detail::ring_gate;
-using coproc::detail::ring_layout;
 using coproc::detail::ring_result;
 using coproc::detail::shared_blocks;
 using ring_type = coproc::detail::shared_ring;
-
-bool is_done(ring_result result) { return result == ring_result::done; }
-
-auto in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
 
 bool readable(int event) {
   pollfd look{event, POLLIN, 0};
   return ::poll(&look, 1, 0) == 1;
 }
-
-/// Waits until @p truth says yes; for what has no event of its own.
-bool soon(const std::function<bool()>& truth) {
-  const auto end = std::chrono::steady_clock::now() + deadline();
-  while (!truth()) {
-    if (std::chrono::steady_clock::now() >= end) return false;
-    std::this_thread::sleep_for(100us);
-  }
-  return true;
-}
-
-/// A process that gets one item, and is asleep when the constructor returns.
-class sleeping_getter {
-public:
-  explicit sleeping_getter(ring_type& ring)
-      : child_([&ring] {
-          byte_sink sink;
-          if (!is_done(ring.get(sink, never))) throw std::runtime_error("closed");
-        }) {
-    ring_memory memory(ring);
-    asleep_ = soon([&] {
-      return memory.layout().putters.gates[0].sleepers != 0 && process_state_of(child_.pid()) == 'S';
-    });
-  }
-  bool asleep() const { return asleep_; }
-  bool ends() {
-    gone_ = soon([&] { return process_state_of(child_.pid()) == 'Z'; });
-    return gone_ && child_.ended_well();
-  }
-  bool gone() const { return gone_; }
-  pid_t pid() const { return child_.pid(); }
-  const forked& process() const { return child_; }
-
-private:
-  forked child_;
-  bool asleep_ = false;
-  bool gone_ = false;
-};
-
-/// The same for an item that is put.
-class sleeping_putter {
-public:
-  explicit sleeping_putter(ring_type& ring)
-      : child_([&ring] {
-          if (!is_done(put(ring, std::uint64_t{99}))) throw std::runtime_error("closed");
-        }) {
-    ring_memory memory(ring);
-    asleep_ = soon([&] {
-      return memory.layout().getters.gates[0].sleepers != 0 && process_state_of(child_.pid()) == 'S';
-    });
-  }
-  bool asleep() const { return asleep_; }
-  bool ends() {
-    bool ended = soon([&] { return process_state_of(child_.pid()) == 'Z'; });
-    return ended && child_.ended_well();
-  }
-
-private:
-  forked child_;
-  bool asleep_ = false;
-};
 
 /// Lets a process die at every so many-th instruction of @p victim, each time on a fresh ring that @p prepare
 /// has been called for, and calls @p check afterwards.
@@ -148,27 +75,6 @@ struct death {
     }
   }
 };
-
-/// That the queue works, and holds nothing but those of @p expected.
-void check_works(ring_type& ring, const std::vector<std::uint64_t>& expected) {
-  for (std::uint64_t value : expected) BOOST_TEST(get<std::uint64_t>(ring) == value);
-  BOOST_TEST(ring.size() == 0u);
-  BOOST_TEST(is_done(ring.try_put(bytes_of(std::uint64_t{1000}), in(5s))));
-  BOOST_TEST(is_done(ring.try_put(bytes_of(stamped::make(200'000, 5)), in(5s))));
-  BOOST_TEST(is_done(ring.try_put(bytes_of(std::uint64_t{1001}), in(5s))));
-  BOOST_TEST(get<std::uint64_t>(ring) == 1000u);
-  byte_sink sink;
-  BOOST_TEST(is_done(ring.try_get(sink, in(5s))));
-  BOOST_TEST((sink.bytes == stamped::make(200'000, 5)));
-  BOOST_TEST(get<std::uint64_t>(ring) == 1001u);
-  BOOST_TEST(ring.size() == 0u);
-}
-
-std::unique_ptr<ring_type> with_items(std::uint64_t count, std::ptrdiff_t maxsize = 0) {
-  auto ring = std::make_unique<ring_type>(maxsize);
-  for (std::uint64_t i = 0; i != count; ++i) put(*ring, i);
-  return ring;
-}
 
 BOOST_AUTO_TEST_CASE(a_put) {
   death{
@@ -409,188 +315,6 @@ BOOST_AUTO_TEST_CASE(arming_an_event) {
           check_works(ring, {5});
         }}
       .everywhere();
-}
-
-BOOST_AUTO_TEST_CASE(close_wakes_who_sleeps) {
-  ring_type ring(0);
-  sleeping_getter getter(ring);
-  BOOST_TEST(getter.asleep());
-  ring.close();
-  BOOST_TEST(!getter.ends()); // with an exception
-  BOOST_TEST(getter.gone());
-}
-
-BOOST_AUTO_TEST_CASE(the_one_that_was_woken_is_killed) {
-  for (int round = 0; round != 10; ++round) {
-    ring_type ring(0);
-    sleeping_getter first(ring), second(ring);
-    BOOST_TEST((first.asleep() && second.asleep()));
-    // It can't act on the wake-up any more when the item comes.
-    first.process().signal(SIGSTOP);
-    BOOST_TEST(soon([&] { return process_state_of(first.pid()) == 'T'; }));
-    put(ring, std::uint64_t{1});
-    BOOST_TEST(second.ends());
-    first.process().signal(SIGKILL);
-    check_works(ring, {});
-  }
-}
-
-// Stopped processes.
-
-class stopping_sink final : public coproc::detail::item_sink {
-public:
-  void take(std::span<const std::byte> from) override {
-    ::raise(SIGSTOP); // holds the getters' lock
-    bytes.assign(from.begin(), from.end());
-  }
-  std::vector<std::byte> bytes;
-};
-
-BOOST_AUTO_TEST_CASE(a_stopped_process_delays_and_no_more) {
-  for (int ending : {SIGCONT, SIGKILL}) {
-    auto ring = with_items(3);
-    forked stopped([&] {
-      stopping_sink sink;
-      ring->get(sink, never);
-    });
-    BOOST_TEST(soon([&] { return process_state_of(stopped.pid()) == 'T'; }));
-    BOOST_TEST(ring->size() == 3u);
-    byte_sink sink;
-    BOOST_TEST((ring->try_get(sink, ring_type::dont_sleep) == ring_result::busy));
-    BOOST_TEST((ring->arm(ring_gate::room) == ring_result::busy));
-    const auto before = std::chrono::steady_clock::now();
-    BOOST_TEST((ring->get(sink, in(30ms)) == ring_result::not_yet));
-    BOOST_TEST((std::chrono::steady_clock::now() - before >= 30ms));
-    put(*ring, std::uint64_t{3}); // the other side is free
-    stopped.signal(ending);
-    BOOST_TEST((stopped.wait() == 0) == (ending == SIGCONT));
-    check_works(*ring, ending == SIGCONT ? std::vector<std::uint64_t>{1, 2, 3}
-                                         : std::vector<std::uint64_t>{0, 1, 2, 3});
-  }
-}
-
-// Kills at random. Producers put numbered items, consumers note each in a table of their own shared memory.
-
-struct noted {
-  std::uint32_t producer; // which life of a producer
-  std::uint32_t number;
-};
-
-class chaos {
-public:
-  chaos(std::ptrdiff_t maxsize, unsigned seed) : ring_(maxsize), random_(seed) {
-    got_ = static_cast<std::uint8_t*>(
-        ::mmap(nullptr, lives * items, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    put_ = static_cast<std::uint32_t*>(::mmap(nullptr, lives * sizeof(std::uint32_t), PROT_READ | PROT_WRITE,
-                                              MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    bad_ = put_ + lives - 1;
-  }
-  chaos(const chaos&) = delete;
-  ~chaos() {
-    ::munmap(got_, lives * items);
-    ::munmap(put_, lives * sizeof(std::uint32_t));
-  }
-
-  void run(std::chrono::milliseconds time) {
-    std::vector<forked> producers, consumers;
-    for (int i = 0; i != 3; ++i) {
-      producers.push_back(producer());
-      consumers.push_back(consumer());
-    }
-    const auto end = std::chrono::steady_clock::now() + time;
-    while (std::chrono::steady_clock::now() < end && next_life_ < lives - 10) {
-      std::this_thread::sleep_for(std::chrono::microseconds(random_() % 3000));
-      const std::size_t which = random_() % 3;
-      if (random_() % 8 == 0) { // some are stopped for a while
-        (random_() % 2 ? producers : consumers)[which].signal(SIGSTOP);
-        std::this_thread::sleep_for(std::chrono::microseconds(random_() % 2000));
-        for (auto& one : producers) one.signal(SIGCONT);
-        for (auto& one : consumers) one.signal(SIGCONT);
-      } else if (random_() % 2) {
-        producers[which].kill();
-        ++killed_producers_;
-        producers[which] = producer();
-      } else {
-        consumers[which].kill();
-        ++killed_consumers_;
-        consumers[which] = consumer();
-      }
-    }
-    for (auto& one : producers) one.kill();
-    // The consumers find out about everything that is left, with no help.
-    BOOST_TEST(soon([&] { return ring_.size() == 0; }));
-    ring_.close();
-    for (auto& one : consumers) BOOST_TEST(one.ended_well());
-    check();
-  }
-
-private:
-  static constexpr std::size_t lives = 60'000;
-  static constexpr std::size_t items = 2000; // in a life, at most
-
-  forked producer() {
-    const auto life = static_cast<std::uint32_t>(next_life_++);
-    return forked([this, life] {
-      std::mt19937 random(life);
-      for (std::uint32_t i = 0; i != items; ++i) {
-        const noted head{life, i};
-        auto item = stamped::make(random() % 50 == 0 ? random() % 200'000 : random() % 100, life + i);
-        const auto bytes = bytes_of(head);
-        item.insert(item.begin(), bytes.begin(), bytes.end());
-        if (!is_done(ring_.put(item, never))) return;
-        put_[life] = i + 1; // what it says it has put is in the queue
-      }
-      for (;;) ::pause();
-    });
-  }
-
-  forked consumer() {
-    return forked([this] {
-      byte_sink sink;
-      while (is_done(ring_.get(sink, never))) {
-        noted head;
-        bool good = sink.bytes.size() >= sizeof head;
-        if (good) {
-          std::memcpy(&head, sink.bytes.data(), sizeof head);
-          good = head.producer < lives && head.number < items &&
-                 stamped::is(std::span(sink.bytes).subspan(sizeof head), head.producer + head.number) &&
-                 got_[head.producer * items + head.number]++ == 0;
-        }
-        if (!good) __atomic_fetch_add(bad_, 1u, __ATOMIC_RELAXED);
-      }
-    });
-  }
-
-  void check() {
-    std::size_t missing = 0, total = 0;
-    for (std::size_t life = 0; life != next_life_; ++life)
-      for (std::size_t i = 0; i != put_[life]; ++i, ++total)
-        if (got_[life * items + i] == 0) ++missing;
-    BOOST_TEST(*bad_ == 0u, "torn or doubled");
-    BOOST_TEST(missing <= killed_consumers_);
-    BOOST_TEST(total > 0u);
-    BOOST_TEST_MESSAGE(total << " items, " << killed_producers_ << " producers and " << killed_consumers_
-                             << " consumers killed, " << missing << " items gone");
-    ring_memory memory(ring_);
-    BOOST_TEST(memory.size_now() < 1'000'000'000u);
-  }
-
-  ring_type ring_;
-  std::mt19937 random_;
-  std::size_t next_life_ = 0, killed_producers_ = 0, killed_consumers_ = 0;
-  std::uint8_t* got_;
-  std::uint32_t* put_;
-  std::uint32_t* bad_;
-};
-
-BOOST_AUTO_TEST_CASE(killed_at_random) {
-  const auto seconds = scale_from_environment("COPROC_CHAOS_SECONDS", sanitized ? 6 : 60);
-  std::random_device seed;
-  for (std::ptrdiff_t maxsize : {0, 1, 20}) {
-    const unsigned number = seed();
-    BOOST_TEST_INFO_SCOPE("maxsize " << maxsize << " seed " << number);
-    chaos(maxsize, number).run(std::chrono::milliseconds(seconds * 1000 / 3));
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
