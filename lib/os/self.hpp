@@ -11,6 +11,9 @@ namespace coproc::os {
 int own_id() noexcept;
 int parent_id() noexcept;
 
+/// @returns what it was executed with, proc(5); nothing if that can't be told.
+std::vector<std::string> own_arguments();
+
 /// @returns the path by which it can be executed once more: the very file, whatever has become of its name.
 std::string own_program();
 

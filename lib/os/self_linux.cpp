@@ -81,6 +81,13 @@ std::string own_program() {
   return name.empty() ? link : name;
 }
 
+std::vector<std::string> own_arguments() {
+  std::ifstream file("/proc/self/cmdline");
+  std::vector<std::string> result;
+  for (std::string argument; std::getline(file, argument, '\0');) result.push_back(argument);
+  return result;
+}
+
 int own_id() noexcept { return ::getpid(); }
 
 int parent_id() noexcept { return ::getppid(); }

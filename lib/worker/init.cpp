@@ -14,7 +14,9 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace coproc {
 
@@ -35,9 +37,9 @@ void require_init(const std::string& process) {
 
 namespace {
 
-[[noreturn]] void refuse(const char* argument) {
+[[noreturn]] void refuse(const std::string& argument) {
   std::fprintf(stderr, "%s: %s is for processes that the program starts itself\n", identity().program.c_str(),
-               argument);
+               argument.c_str());
   std::_Exit(125);
 }
 
@@ -59,12 +61,31 @@ two_numbers parse(std::string_view text) {
 }
 
 /// The socket that the parent made for this process. Anything else was not meant for it.
-os::unique_fd inherited_socket(int fd, const char* argument) {
+os::unique_fd inherited_socket(int fd, const std::string& argument) {
   const int maker = fd < 3 ? 0 : os::maker_of_pair(fd);
   if (maker > 0 && os::has_hung_up(fd)) std::_Exit(125); // it has ended already; this one is nobody's
   if (maker <= 0 || maker != os::parent_id()) refuse(argument);
   os::close_on_exec(fd);
   return os::unique_fd(fd);
+}
+
+bool is_option(std::string_view argument) {
+  return argument.starts_with(server_option) || argument.starts_with(child_option);
+}
+
+/// Ends with the process. @param argument is_option() of it.
+[[noreturn]] void become_child(const std::string& argument, const std::string& name) {
+  if (argument.starts_with(server_option)) {
+    two_numbers given = parse(std::string_view(argument).substr(server_option.size()));
+    os::unique_fd socket = inherited_socket(given.first, argument);
+    serve_forks(std::move(socket), os::parent_id());
+  }
+  two_numbers given = parse(std::string_view(argument).substr(child_option.size()));
+  os::unique_fd channel = inherited_socket(given.first, argument);
+  if (given.second < 3 || !os::close_on_exec(given.second)) refuse(argument);
+  const int parent = os::parent_id();
+  hold_lifeline(os::unique_fd(given.second));
+  run_call(std::move(channel), parent, name, announce::yes);
 }
 
 } // namespace
@@ -75,22 +96,12 @@ void init(int argc, char** argv) {
   process_identity& self = identity();
   if (argc > 0) self.program = argv[0];
   self.initialized = true;
-  if (argc < 2) return;
-
-  const std::string_view argument = argv[1];
-  if (argument.starts_with(server_option)) {
-    two_numbers given = parse(argument.substr(server_option.size()));
-    os::unique_fd socket = inherited_socket(given.first, argv[1]);
-    serve_forks(std::move(socket), os::parent_id());
-  }
-  if (argument.starts_with(child_option)) {
-    two_numbers given = parse(argument.substr(child_option.size()));
-    os::unique_fd channel = inherited_socket(given.first, argv[1]);
-    if (given.second < 3 || !os::close_on_exec(given.second)) refuse(argv[1]);
-    const int parent = os::parent_id();
-    hold_lifeline(os::unique_fd(given.second));
-    run_call(std::move(channel), parent, argc > 2 ? argv[2] : "", announce::yes);
-  }
+  // A child that did not see that it is one would start children as its parent does. So it asks the system,
+  // too, in case that the caller of init() has taken out of argv what it had read.
+  if (argc > 1 && is_option(argv[1])) become_child(argv[1], argc > 2 ? argv[2] : "");
+  const std::vector<std::string> arguments = os::own_arguments();
+  if (arguments.size() > 1 && is_option(arguments[1]))
+    become_child(arguments[1], arguments.size() > 2 ? arguments[2] : "");
 }
 
 int this_process::pid() { return os::own_id(); }
