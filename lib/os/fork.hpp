@@ -9,8 +9,13 @@ namespace coproc::os {
 /// Forks this process (fork(2), as the C library offers it); the child leads a process group of its own.
 /// @returns in the parent the child, with pid -1 and errno if there is none; pid 0 in the child.
 launched fork_process() noexcept;
-/// The same in a host, where the child finds the list of host_fd whole.
+/// The same in a host, where the child finds the list of host_fd whole. All signals are blocked in the child,
+/// until begin_forked_child().
 launched fork_host() noexcept;
+
+/// @returns a number that is another one in a fork of this process, whoever calls fork(3): what an object
+/// that was made before can tell itself from its copy by.
+unsigned fork_generation() noexcept;
 
 /// In the child of a host: default signal dispositions, an empty signal mask, and its standard streams.
 void begin_forked_child(const std::vector<redirect>& streams) noexcept;

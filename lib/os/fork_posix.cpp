@@ -3,9 +3,11 @@
 #include "os/fault.hpp"
 #include "os/host_fd.hpp"
 
+#include <atomic>
 #include <cerrno>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -25,9 +27,33 @@ launched fork_process() noexcept {
 }
 
 launched fork_host() noexcept {
-  fork_lock ends_stay_as_they_are;
-  return fork_process();
+  // A handler of the host's must not run in the child: that of an asio::signal_set writes to a pipe that both
+  // have, and the host would take a signal to the child for its own.
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  launched result;
+  {
+    fork_lock ends_stay_as_they_are;
+    result = fork_process();
+  }
+  if (result.pid != 0) {
+    const int error = errno;
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    errno = error;
+  }
+  return result;
 }
+
+namespace {
+
+std::atomic<unsigned> generation{0};
+
+[[maybe_unused]] const int counts_forks = ::pthread_atfork(nullptr, nullptr, [] { ++generation; });
+
+} // namespace
+
+unsigned fork_generation() noexcept { return generation; }
 
 void begin_forked_child(const std::vector<redirect>& streams) noexcept {
   for (int number = 1; number != NSIG; ++number)

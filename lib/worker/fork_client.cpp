@@ -24,6 +24,11 @@ fork_client::fork_client(asio::any_io_executor executor)
 
 fork_client::~fork_client() { shutdown(); }
 
+bool fork_client::is_ours() {
+  lock_type lock(mutex_);
+  return !link_.is_open() || link_.is_ours();
+}
+
 void fork_client::shutdown() noexcept {
   places_->shutdown();
   std::unordered_map<std::uint64_t, std::shared_ptr<waiting>> orders;

@@ -77,6 +77,10 @@ public:
   static asio::awaitable<fork_outcome> start(std::shared_ptr<fork_client> client, fork_order order,
                                              forked_process& process);
 
+  /// @returns whether its server, if there is one, may do what this process may: one that has given up rights
+  /// has children that have given them up, too.
+  bool is_ours();
+
   /// The context ends.
   void shutdown() noexcept;
   void drop_graveyard() noexcept;

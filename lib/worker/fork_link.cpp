@@ -2,6 +2,7 @@
 
 #include "os/boost_process.hpp"
 #include "os/error.hpp"
+#include "os/fork.hpp"
 #include "os/open.hpp"
 #include "os/ready.hpp"
 #include "os/reaper.hpp"
@@ -46,6 +47,8 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   }
   descriptor_.emplace(std::move(descriptor));
   socket_ = std::move(ends.first);
+  generation_ = os::fork_generation();
+  credentials_ = os::own_credentials();
   forget_told();
   ++number_;
 }
@@ -59,9 +62,14 @@ void fork_link::close() noexcept {
     descriptor_.reset();
     watching_ = false;
   }
-  if (socket_) os::shut_down(socket_.get());
+  // A fork of the host leaves it by closing its copy.
+  if (socket_ && generation_ == os::fork_generation()) os::shut_down(socket_.get());
   socket_.reset();
   if (server_.pid > 0) os::reap_later(std::exchange(server_, {}));
+}
+
+bool fork_link::is_ours() const {
+  return generation_ == os::fork_generation() && credentials_ == os::own_credentials();
 }
 
 bool fork_link::has_hung_up() const noexcept { return os::has_hung_up(socket_.get()); }

@@ -2,6 +2,7 @@
 
 #include "ipc/message_buffer.hpp"
 #include "ipc/packet.hpp"
+#include "os/credentials.hpp"
 #include "os/host_fd.hpp"
 #include "os/launch.hpp"
 #include "os/open.hpp"
@@ -39,6 +40,9 @@ public:
   /// Counts the servers.
   std::uint64_t number() const noexcept { return number_; }
 
+  /// @returns whether the server is this process's, not that of the one that it is a fork of, and may do what
+  /// this process may now.
+  bool is_ours() const;
   /// @returns whether the server has ended. Its last words may still wait to be received.
   bool has_hung_up() const noexcept;
 
@@ -77,6 +81,8 @@ private:
   std::optional<asio::posix::stream_descriptor> descriptor_;
   bool watching_ = false;
   std::uint64_t number_ = 0;
+  unsigned generation_ = 0; // os::fork_generation() of whoever started it
+  os::credentials credentials_;
   std::optional<std::vector<std::string>> told_;
   std::optional<os::directory_id> told_directory_;
   message_buffer buffer_{max_inline};

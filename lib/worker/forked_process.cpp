@@ -34,9 +34,10 @@ void forked_process::leave_loop() noexcept {
 
 std::optional<os::exit_record> forked_process::try_reap() noexcept {
   try {
-    if (std::optional<os::exit_record> record = client_->look(id_)) return record;
+    if (!is_copy())
+      if (std::optional<os::exit_record> record = client_->look(id_)) return record;
     // Somebody else reaps what the server has left behind, and nobody can tell how it ended.
-    if (!client_->knows(id_) && pidfd_says_ended())
+    if ((is_copy() || !client_->knows(id_)) && pidfd_says_ended())
       return os::exit_record{exit_status::unknown(), std::nullopt};
   } catch (...) {
     // No memory for what the server said: the next look will find it.
@@ -45,7 +46,7 @@ std::optional<os::exit_record> forked_process::try_reap() noexcept {
 }
 
 os::presence forked_process::look() noexcept {
-  return pidfd_says_ended() ? os::presence::taken : os::presence::running;
+  return is_copy() || pidfd_says_ended() ? os::presence::taken : os::presence::running;
 }
 
 bool forked_process::pidfd_says_ended() const noexcept {
@@ -57,6 +58,7 @@ bool forked_process::pidfd_says_ended() const noexcept {
 }
 
 int forked_process::signal(int number) noexcept {
+  if (is_copy()) return ESRCH;
   if (pidfd_) {
     // Not ESRCH: that is what it says of a process that is not this one's to wait for, where signals by pidfd
     // are not to be had.
@@ -68,6 +70,7 @@ int forked_process::signal(int number) noexcept {
 }
 
 int forked_process::signal_group(int number) noexcept {
+  if (is_copy()) return ESRCH;
   if (pidfd_) {
     const int error = os::signal_group(pid_, pidfd_.get(), number); // since Linux 6.9
     if (error != ESRCH) return error;

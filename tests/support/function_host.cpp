@@ -231,6 +231,26 @@ static asio::awaitable<int> signalled_by_a_terminal(strings args) {
   co_return 0;
 }
 
+static int user() { return static_cast<int>(::geteuid()); }
+
+/// A child of each of the users that it is: at first, for one start, and for good. The first one lives on.
+static asio::awaitable<int> give_up_rights(strings args) {
+  process held{by(args).in(stdio::pipe()), target<end_with_input>};
+  co_await held.start();
+  for (uid_t id : {uid_t(0), uid_t(65534), uid_t(0), uid_t(65533)}) {
+    if ((id == 65533 ? ::setresuid(id, id, id) : ::seteuid(id)) < 0) co_return 2;
+    process p{by(args), target<user>};
+    co_await p.start();
+    const int child = co_await p.result();
+    say(std::to_string(child));
+  }
+  held.in().close();
+  const int last = co_await held.result();
+  co_await held.join();
+  say(std::to_string(last) + " " + held.status()->to_string());
+  co_return 0;
+}
+
 static asio::awaitable<int> amain(strings args) {
   const std::string what = args.at(1);
   if (what == "hold" || what == "exit") co_return co_await hold(std::move(args));
@@ -239,6 +259,7 @@ static asio::awaitable<int> amain(strings args) {
   if (what == "results") co_return co_await results(std::move(args));
   if (what == "terminal") co_return co_await signalled_by_a_terminal(std::move(args));
   if (what == "lose-streams") co_return co_await lose_streams(std::move(args));
+  if (what == "rights") co_return co_await give_up_rights(std::move(args));
   if (what == "late-init") co_return co_await try_to_start(std::move(args));
   co_return 99;
 }
@@ -248,6 +269,16 @@ int main(int argc, char** argv) {
   if (what == "no-init") {
     asio::io_context loop;
     asio::co_spawn(loop, try_to_start(strings(argv, argv + argc)), [](std::exception_ptr error, int) {
+      if (error) std::terminate();
+    });
+    loop.run();
+    return 0;
+  }
+  if (std::getenv("COPROC_TEST_SHIFT")) { // has read the first argument, whatever that is, and takes it out
+    coproc::init(argc - 1, argv + 1);
+    if (what != "shift") return 4;
+    asio::io_context loop;
+    asio::co_spawn(loop, results(strings(argv, argv + argc)), [](std::exception_ptr error, int) {
       if (error) std::terminate();
     });
     loop.run();

@@ -109,6 +109,17 @@ METHOD_TEST_ONCE(init_too_late_in_the_child_is_said) {
   BOOST_TEST(result.status.success(), result.status.to_string());
 }
 
+METHOD_TEST_ONCE(arguments_may_be_taken_out_before_init) {
+  co_await check_results(host("shift", method).env("COPROC_TEST_SHIFT", "1"));
+}
+
+METHOD_TEST_ONCE(children_have_the_rights_that_the_host_has_at_their_start) {
+  if (::getuid() != 0) co_return; // none to give up
+  auto result = co_await coproc::run(host("rights", method));
+  BOOST_TEST(result.out == "0\n65534\n0\n65533\n7 exited with code 0\n");
+  BOOST_TEST(result.err == "");
+}
+
 CO_TEST_ONCE(options_of_the_library_are_not_for_users) {
   for (const char* option : {"--coproc-server=0", "--coproc-server=7", "--coproc-server=",
                              "--coproc-child=3,4", "--coproc-child=99999999999", "--coproc-child=x"}) {

@@ -9,8 +9,12 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
+#include <asio/execution.hpp>
 #include <asio/io_context.hpp>
+#include <asio/query.hpp>
+#include <asio/require.hpp>
 #include <asio/strand.hpp>
+#include <asio/system_executor.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 
@@ -163,6 +167,59 @@ asio::awaitable<int> children_of_a_child() {
   for (start_method method : {start_method::forkserver, start_method::spawn, start_method::fork})
     co_await run_some(method, good, 1);
   co_return good.load();
+}
+
+/// An executor of the user's: counts what runs on it.
+struct counting {
+  asio::io_context::executor_type inner;
+  std::atomic<int>* count;
+  asio::execution_context& query(asio::execution::context_t) const noexcept {
+    return asio::query(inner, asio::execution::context);
+  }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+  template <class Function>
+  void execute(Function function) const {
+    ++*count;
+    asio::execution::execute(asio::require(inner, asio::execution::blocking.never), std::move(function));
+  }
+  bool operator==(const counting&) const noexcept = default;
+};
+
+BOOST_AUTO_TEST_CASE(executor_of_any_kind) {
+  for (start_method method : for_threads) {
+    std::atomic<int> good{0};
+    {
+      leak_check nothing_left;
+      asio::io_context loop;
+      std::atomic<int> count{0};
+      const asio::any_io_executor own = counting{loop.get_executor(), &count};
+      const asio::any_io_executor strand = asio::make_strand(loop);
+      asio::co_spawn(own, run_some(method, good, 3), asio::detached);
+      asio::co_spawn(asio::make_strand(strand), run_some(method, good, 3), asio::detached);
+      asio::co_spawn(asio::make_strand(own), run_some(method, good, 3), asio::detached);
+      loop.run();
+      BOOST_TEST(count > 0);
+    }
+    {
+      leak_check nothing_left;
+      asio::thread_pool pool(2);
+      const asio::any_io_executor strand = asio::make_strand(pool);
+      asio::co_spawn(strand, run_some(method, good, 3), asio::use_future).get();
+      asio::co_spawn(asio::make_strand(strand), run_some(method, good, 3), asio::use_future).get();
+    }
+    BOOST_TEST(good == 5 * 2 * 3);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(system_executor) {
+  // Its context, and so a fork server, is there until the program ends.
+  for (start_method method : for_threads) {
+    std::atomic<int> good{0};
+    asio::co_spawn(asio::system_executor(), run_some(method, good, 3), asio::use_future).get();
+    BOOST_TEST(good == 2 * 3);
+  }
 }
 
 METHOD_TEST_ONCE(children_have_children) {

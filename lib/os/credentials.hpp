@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace coproc::os {
+
+/// What a process may do: its users, its groups and its capabilities (credentials(7), capabilities(7)).
+struct credentials {
+  uid_t users[3] = {};  // real, effective, saved
+  gid_t groups[3] = {}; // the same
+  std::vector<gid_t> supplementary;
+  std::uint32_t capabilities[6] = {}; // as capget(2) gives them
+  bool operator==(const credentials&) const = default;
+};
+
+/// @returns those of the calling thread, which the C library keeps alike in all threads.
+credentials own_credentials();
+
+} // namespace coproc::os
