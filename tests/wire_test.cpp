@@ -121,6 +121,9 @@ BOOST_AUTO_TEST_CASE(times_cross) {
   CROSSES(system_clock::now());
   CROSSES(steady_clock::now());
   CROSSES(std::vector<nanoseconds>{1ns, 2ns});
+  CROSSES(year_month_day(year(2024), February, day(29)));
+  CROSSES(year_month_day(year(-32767), month(255), day(255))); // no date, but a value
+  CROSSES(std::vector<weekday>{Sunday, Saturday});
 }
 
 BOOST_AUTO_TEST_CASE(aggregates_cross_without_a_macro) {

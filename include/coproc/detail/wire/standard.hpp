@@ -438,6 +438,49 @@ struct codec<std::chrono::time_point<C, D>> {
   }
 };
 
+constexpr int number_of(std::chrono::year y) noexcept { return static_cast<int>(y); }
+constexpr unsigned number_of(std::chrono::month m) noexcept { return static_cast<unsigned>(m); }
+constexpr unsigned number_of(std::chrono::day d) noexcept { return static_cast<unsigned>(d); }
+constexpr unsigned number_of(std::chrono::weekday w) noexcept { return w.c_encoding(); }
+
+/// What a calendar counts, as a number.
+template <class T, class Number>
+struct calendar_codec {
+  using parts = list<Number>;
+  static constexpr std::size_t min_size = sizeof(Number);
+
+  static void save(output_archive& out, const T& value) {
+    save_value(out, static_cast<Number>(number_of(value)));
+  }
+  static void load(input_archive& in, T& value) { value = T(make_value<Number>(in)); }
+};
+
+template <>
+struct codec<std::chrono::year> : calendar_codec<std::chrono::year, std::int16_t> {};
+template <>
+struct codec<std::chrono::month> : calendar_codec<std::chrono::month, std::uint8_t> {};
+template <>
+struct codec<std::chrono::day> : calendar_codec<std::chrono::day, std::uint8_t> {};
+template <>
+struct codec<std::chrono::weekday> : calendar_codec<std::chrono::weekday, std::uint8_t> {};
+
+template <>
+struct codec<std::chrono::year_month_day> {
+  using parts = list<std::chrono::year, std::chrono::month, std::chrono::day>;
+  static constexpr std::size_t min_size = 4;
+
+  static void save(output_archive& out, const std::chrono::year_month_day& value) {
+    save_value(out, value.year());
+    save_value(out, value.month());
+    save_value(out, value.day());
+  }
+  static void load(input_archive& in, std::chrono::year_month_day& value) {
+    const auto year = make_value<std::chrono::year>(in);
+    const auto month = make_value<std::chrono::month>(in);
+    value = std::chrono::year_month_day(year, month, make_value<std::chrono::day>(in));
+  }
+};
+
 template <class T>
 struct codec<std::complex<T>> {
   using parts = list<T>;
