@@ -39,7 +39,8 @@ public:
   static asio::awaitable<permit> acquire(std::shared_ptr<semaphore_state> state);
 
   /// The semaphore is gone; permits are not.
-  void abort_waiters() noexcept {
+  void abandon() noexcept {
+    abandoned_ = true; // for those that have not begun to wait
     auto waiters = std::exchange(waiters_, {});
     for (const auto& waiting : waiters) waiting->waiter.fail(aborted());
   }
@@ -71,6 +72,7 @@ private:
   }
 
   std::size_t available_;
+  bool abandoned_ = false;
   std::list<std::shared_ptr<entry>> waiters_;
   breather breathing_;
 };
@@ -79,6 +81,7 @@ asio::awaitable<permit> semaphore_state::acquire(std::shared_ptr<semaphore_state
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->bind(executor, "semaphore");
   if (state->breathing_.due()) co_await pass_through_loop();
+  if (state->abandoned_) std::rethrow_exception(aborted());
   if (std::optional<permit> free = state->try_take()) co_return std::move(*free);
   // Named, since g++ 12 destroys a closure twice that is a temporary in a co_await expression.
   auto enqueue = [state](suspension<permit> waiter) { state->enqueue(std::move(waiter)); };
@@ -115,14 +118,14 @@ semaphore::semaphore(std::size_t permits) : state_(std::make_shared<detail::sema
 
 semaphore& semaphore::operator=(semaphore&& other) noexcept {
   if (this != &other) {
-    if (state_) state_->abort_waiters();
+    if (state_) state_->abandon();
     state_ = std::move(other.state_);
   }
   return *this;
 }
 
 semaphore::~semaphore() {
-  if (state_) state_->abort_waiters();
+  if (state_) state_->abandon();
 }
 
 asio::awaitable<permit> semaphore::acquire() { return detail::semaphore_state::acquire(require(state_)); }

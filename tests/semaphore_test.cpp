@@ -6,6 +6,7 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -131,6 +132,37 @@ CO_TEST(destructor_completes_waiters_with_operation_aborted) {
   slots.reset();
   bool aborted = co_await waiter.aborted();
   BOOST_TEST(aborted);
+}
+
+CO_TEST(destructor_aborts_those_that_have_yet_to_wait) {
+  for (std::size_t permits : {0u, 1u}) {
+    auto slots = std::make_unique<coproc::semaphore>(permits);
+    auto late = slots->acquire();
+    slots.reset();
+    auto waiter = co_await beside(std::move(late));
+    bool aborted = co_await waiter.aborted();
+    BOOST_TEST(aborted);
+  }
+  coproc::semaphore slots(0);
+  auto late = slots.acquire();
+  slots = coproc::semaphore(1);
+  auto waiter = co_await beside(std::move(late));
+  bool aborted = co_await waiter.aborted();
+  BOOST_TEST(aborted);
+}
+
+CO_TEST_ONCE(destructor_aborts_those_that_let_the_loop_breathe) {
+  auto slots = std::make_unique<coproc::semaphore>(0);
+  std::vector<pending<permit>> waiters;
+  const asio::any_io_executor executor = co_await this_executor();
+  for (int i = 0; i != 127; ++i) waiters.emplace_back(executor, slots->acquire());
+  co_await breathe();
+  asio::post(executor, [&] { slots.reset(); }); // comes before what the 128th one posts
+  waiters.emplace_back(executor, slots->acquire());
+  for (auto& waiter : waiters) {
+    bool aborted = co_await waiter.aborted();
+    BOOST_TEST(aborted);
+  }
 }
 
 CO_TEST(permits_outlive_their_semaphore) {

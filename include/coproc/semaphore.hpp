@@ -40,7 +40,8 @@ private:
 /// First come, first served: a permit that is given back goes to the coroutine that has waited longest, and
 /// none can overtake it.
 ///
-/// **Destruction**: waiters complete with `operation_aborted`; permits that are out stay valid.
+/// **Destruction**: waiters complete with `operation_aborted`, and so does what acquire() has returned and
+/// nobody awaits yet; permits that are out stay valid.
 /// **Thread safety**: one strand at a time.
 class semaphore {
 public:
