@@ -83,7 +83,7 @@ void message::append_beyond(const void* data, std::size_t size) {
 std::size_t message::attach(int descriptor) {
   os::unique_fd owner(descriptor);
   contents& own = this->own();
-  own.descriptors.push_back(std::move(owner));
+  own.descriptors.emplace_back(std::move(owner));
   return own.descriptors.size() - 1;
 }
 
@@ -111,7 +111,7 @@ std::size_t message::descriptor_count() const noexcept {
 }
 
 int message::take(std::size_t index) noexcept {
-  return index < descriptor_count() ? contents_->descriptors[index].release() : -1;
+  return index < descriptor_count() ? contents_->descriptors[index].release().release() : -1;
 }
 
 void message::clear() noexcept {
@@ -142,8 +142,13 @@ int message_access::segment(message& of) {
 std::vector<int> message_access::descriptors(const message& of) {
   std::vector<int> all;
   if (!of.contents_) return all;
-  for (const os::unique_fd& fd : of.contents_->descriptors) all.push_back(fd.get());
+  for (const os::host_fd& fd : of.contents_->descriptors) all.push_back(fd.get());
   return all;
+}
+
+void message_access::keep_in_fork(message& of) noexcept {
+  if (!of.contents_) return;
+  for (os::host_fd& fd : of.contents_->descriptors) fd.give_to(os::held_by::fork);
 }
 
 void message_access::adopt(message& to, message_buffer bytes, std::size_t size) {
@@ -157,7 +162,7 @@ message message_access::of_segment(os::unique_fd segment, std::size_t size,
   message made;
   message::contents& own = made.own();
   own.segment = os::memory_segment(std::move(segment));
-  own.descriptors = std::move(descriptors);
+  for (os::unique_fd& fd : descriptors) own.descriptors.emplace_back(std::move(fd));
   own.received = true;
   if (!own.segment.is_sealed()) throw wire::error("wire: the shared memory of a message is not sealed");
   if (size == 0 || own.segment.size() != message_lead + size)

@@ -2,6 +2,7 @@
 
 #include "ipc/message_buffer.hpp"
 #include "os/fd.hpp"
+#include "os/host_fd.hpp"
 #include "os/memory_segment.hpp"
 
 #include <coproc/detail/message.hpp>
@@ -17,11 +18,11 @@ namespace coproc::detail {
 /// to a segment, through that buffer or, in large pieces, past it. A message that was received is only read.
 struct message::contents {
   message_buffer buffer;
-  os::memory_segment segment; // none: all bytes are in the buffer
-  std::size_t in_segment = 0; // bytes written there; the buffer's come after them
-  os::mapping view;           // of the segment, made when somebody asks for the bytes
-  bool received = false;      // the segment is sealed, and holds everything
-  std::vector<os::unique_fd> descriptors;
+  os::memory_segment segment;           // none: all bytes are in the buffer
+  std::size_t in_segment = 0;           // bytes written there; the buffer's come after them
+  os::mapping view;                     // of the segment, made when somebody asks for the bytes
+  bool received = false;                // the segment is sealed, and holds everything
+  std::vector<os::host_fd> descriptors; // on their way to one process, so that a fork closes its copies
 
   void write_buffered(std::size_t size);
 };
@@ -35,6 +36,9 @@ struct message_access {
 
   /// The attached descriptors, by index; -1 for those that were taken.
   static std::vector<int> descriptors(const message& of);
+
+  /// In the child of a fork, which is to decode it: keeps the attached descriptors open there.
+  static void keep_in_fork(message& of) noexcept;
 
   /// Gives the first @p size bytes of @p bytes to a message that was received, and has descriptors only.
   /// @throws std::bad_alloc

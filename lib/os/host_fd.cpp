@@ -42,7 +42,7 @@ fork_lock::~fork_lock() { all().mutex.unlock(); }
 void close_host_ends(held_by most) noexcept {
   for (host_fd* one = all().first; one;) {
     host_fd* next = one->next_;
-    if (one->holder_ == held_by::host || most == held_by::user) one->reset();
+    if (one->holder_ <= most) one->reset();
     one = next;
   }
 }

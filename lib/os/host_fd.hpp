@@ -4,14 +4,15 @@
 
 namespace coproc::os {
 
-/// Whose copies a fork of the host closes.
+/// Whose copies a fork of the host closes: those of the first ones, up to one or the other.
 enum class held_by {
-  host, ///< It means something in the process alone that made it.
+  host, ///< It means something in the process alone that made it, or is on its way to another one.
   user, ///< A callable that is run in the fork may have captured it.
+  fork, ///< It is an argument of the function that is run in the fork.
 };
 
-/// Owns the host's end of a pipe or socket whose other end waits for it to be closed. A fork of the host
-/// closes its copies.
+/// Owns the host's end of a pipe or socket whose other end waits for it to be closed, or an end that is on
+/// its way to another process. A fork of the host closes its copies.
 class host_fd {
 public:
   host_fd() = default;
@@ -35,6 +36,8 @@ public:
     return *this;
   }
   ~host_fd() { reset(); }
+
+  void give_to(held_by holder) noexcept { holder_ = holder; }
 
   int get() const noexcept { return fd_.get(); }
   explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
@@ -66,7 +69,7 @@ public:
   ~fork_lock();
 };
 
-/// In the child of a fork under fork_lock: closes those of the host; with held_by::user all of them.
+/// In the child of a fork under fork_lock: closes those of the host; with held_by::user those as well.
 void close_host_ends(held_by most) noexcept;
 
 } // namespace coproc::os

@@ -1,5 +1,6 @@
 #include "worker/function_process.hpp"
 
+#include "ipc/message.hpp"
 #include "ipc/packet.hpp"
 #include "os/error.hpp"
 #include "os/fork.hpp"
@@ -279,6 +280,7 @@ asio::awaitable<void> function_process::start_by_fork(std::shared_ptr<function_p
       // The loop is the host's no longer, and that is what matters: nobody runs it here.
     }
     // A target has what it was given, as with the other methods; a callable may have captured anything.
+    message_access::keep_in_fork(self->call_.encoded);
     os::close_host_ends(self->call_.closure ? os::held_by::host : os::held_by::user);
     hold_lifeline(std::move(made.child_lifeline));
     run_forked(std::move(made.child_channel), host, self->name_, self->body());

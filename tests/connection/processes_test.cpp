@@ -2,6 +2,7 @@
 #include <coproc/connection.hpp>
 #include <coproc/make_pipe.hpp>
 
+#include <coproc/pool.hpp>
 #include <coproc/process.hpp>
 
 #include "connection/question.hpp"
@@ -11,6 +12,7 @@
 #include "support/pending.hpp"
 
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -121,6 +123,56 @@ METHOD_TEST_ONCE(nobody_else_holds_an_end) {
   BOOST_TEST(sum == 42);
 }
 
+void send_one(coproc::connection<int> to) { to.blocking_send(1); }
+
+/// That the process at the other end of @p mine was the last one that had it.
+asio::awaitable<void> check_one_and_end(coproc::connection<int>& mine) {
+  int got = co_await mine.recv();
+  BOOST_TEST(got == 1);
+  bool ready = co_await mine.poll(deadline());
+  BOOST_REQUIRE(ready);
+  co_await thrown_by<connection_closed>(mine.recv());
+}
+
+METHOD_TEST_ONCE(nobody_else_holds_an_argument_that_has_yet_to_go) {
+  auto [mine, its] = make_pipe<int>();
+  process owner{by(method), target<send_one>, std::move(its)};
+  process before{by(coproc::start_method::fork), target<pause_for_ever>};
+  process callable{coproc::fork_target, pause_for_ever};
+  co_await before.start();
+  co_await callable.start();
+  co_await owner.start();
+  co_await check_one_and_end(mine);
+}
+
+METHOD_TEST_ONCE(worker_that_is_started_for_a_task_holds_its_argument_once) {
+  const asio::any_io_executor executor = co_await this_executor();
+  coproc::pool workers(executor, coproc::pool_options().size(1).method(method));
+  auto [mine, its] = make_pipe<int>();
+  co_await workers.apply<send_one>(std::move(its));
+  co_await check_one_and_end(mine);
+}
+
+CO_TEST_ONCE(nobody_else_holds_an_end_that_waits_to_be_sent) {
+  auto [out, in] = make_pipe<coproc::connection<int>>();
+  std::vector<coproc::connection<int>> mine;
+  std::optional<pending<void>> sender;
+  do {
+    auto ends = make_pipe<int>();
+    mine.push_back(std::move(ends.first));
+    sender.emplace(co_await beside(out.send(std::move(ends.second))));
+    co_await breathe();
+  } while (sender->done());
+  process stranger{by(coproc::start_method::fork), target<pause_for_ever>};
+  co_await stranger.start();
+  for (auto& end : mine) {
+    coproc::connection<int> its = co_await in.recv();
+    send_one(std::move(its));
+    co_await check_one_and_end(end);
+  }
+  co_await sender->result();
+}
+
 CO_TEST_ONCE(callable_in_a_fork_keeps_the_ends_that_it_captures) {
   auto ends = make_pipe<int>();
   auto* its = &ends.second;
@@ -189,8 +241,6 @@ CO_TEST_ONCE(an_end_can_be_a_result) {
   int got = co_await end.recv();
   BOOST_TEST(got == 11);
 }
-
-void send_one(coproc::connection<int> to) { to.blocking_send(1); }
 
 coproc::connection<int> give_end() {
   auto [mine, yours] = make_pipe<int>();
