@@ -31,10 +31,11 @@ namespace coproc {
 ///
 /// **Items** are anything that wire::crossable_without_handles takes, of any size. They are encoded into
 /// memory that all handles share: anonymous memory (memfd_create(2)) that has no name and needs no clean-up.
-/// It grows as items need it, and what a burst has left behind is given back, all but 64 MiB. That there is
-/// no more of it is a std::system_error at the put (ENOMEM, ENOSPC; EFBIG beyond RLIMIT_FSIZE), which then
-/// has put nothing, and never a signal; beyond a memory limit of the system's (cgroup) its own rules hold. A
-/// queue of maxsize <= 0 is bounded by that alone, and by 2^31 - 1 items. A handle holds four descriptors.
+/// It grows as items need it; what a burst has left behind is given back, all but 64 MiB, by the puts that
+/// follow once it has been got, and by nothing else. That there is no more of it is a std::system_error at
+/// the put (ENOMEM, ENOSPC; EFBIG beyond RLIMIT_FSIZE), which then has put nothing, and never a signal;
+/// beyond a memory limit of the system's (cgroup) its own rules hold. A queue of maxsize <= 0 is bounded by
+/// that alone, and by 2^31 - 1 items. A handle holds four descriptors.
 ///
 /// **When a process is killed**, at any instruction whatever, nothing is torn and nobody is wedged: putting
 /// is one store after all else has been written, getting is another, each under a lock of which the kernel
@@ -43,8 +44,11 @@ namespace coproc {
 /// and is at most one item more than it has seen. Wake-ups reach all that wait, in one step with the item, so
 /// none is lost with the process that it was for. A process that is stopped (SIGSTOP) delays the others at
 /// most if it holds a lock, until it continues or dies; coroutines and the forms with a timeout keep their
-/// time even then. What shared memory says is checked before it is used: a process that overwrites it brings
-/// about errors (std::system_error, EBADMSG; wire::error) in the others. (The locks themselves are trusted.)
+/// time even then, but for the 20 ms that each of those gives a lock. put_nowait(), get_nowait(), task_done()
+/// and close() wait for the lock without a limit, and so does a loop that calls them: they are at once only
+/// while everybody runs. A lock is held for as long as an item is copied, 20 MiB some milliseconds. What
+/// shared memory says is checked before it is used: a process that overwrites it brings about errors
+/// (std::system_error, EBADMSG; wire::error) in the others. (The locks themselves are trusted.)
 ///
 /// **Cancellation** of all waiting forms: terminal, partial and total; a cancelled get has taken no item, a
 /// cancelled put has added none.
@@ -69,7 +73,8 @@ public:
   /// @throws queue_closed once the queue is closed; std::system_error if there is no memory; std::logic_error
   /// on another execution context than that of this handle's first wait.
   asio::awaitable<void> put(T item) { return put_item(core_.require(), std::move(item), std::nullopt); }
-  /// @throws queue_full when there was no room for as long as @p limit; else as above.
+  /// @throws queue_full when there was no room for as long as @p limit, or others had the queue locked; else
+  /// as above. With a limit of 0, too, it tries, and gives a lock that is held some time.
   asio::awaitable<void> put(T item, duration limit) {
     return put_item(core_.require(), std::move(item), limit);
   }
@@ -78,23 +83,26 @@ public:
   asio::awaitable<void> emplace(Args&&... args) {
     return put(detail::made_of<T>(std::forward<Args>(args)...));
   }
-  /// Puts it at once. @throws queue_full if there is no room; else as put().
+  /// Puts it at once; waits, without a limit, for others that hold the lock, even if they are stopped.
+  /// @throws queue_full if there is no room; else as put().
   void put_nowait(const T& item) {
     detail::source_of<T> from(item);
     core_.put_nowait(from);
   }
   /// put() for a plain function: blocks the thread.
   void blocking_put(const T& item) { block_to_put(item, std::nullopt); }
-  /// @throws queue_full when there was no room for as long as @p limit; else as put().
+  /// @throws queue_full as put(item, limit); else as put().
   void blocking_put(const T& item, duration limit) { block_to_put(item, limit); }
 
   /// Gets the next item, as soon as there is one.
   /// @throws queue_closed once the queue is closed and empty; wire::error, std::system_error (EBADMSG) if the
   /// memory was overwritten; std::logic_error as put().
   asio::awaitable<T> get() { return get_item(core_.require(), std::nullopt); }
-  /// @throws queue_empty when there was none for as long as @p limit; else as above.
+  /// @throws queue_empty when there was none for as long as @p limit, or others had the queue locked, as with
+  /// put(); else as above.
   asio::awaitable<T> get(duration limit) { return get_item(core_.require(), limit); }
-  /// Gets it at once. @throws queue_empty if there is none; else as get().
+  /// Gets it at once; waits for the lock as put_nowait() does. @throws queue_empty if there is none; else as
+  /// get().
   T get_nowait() {
     detail::sink_of<T> to;
     core_.get_nowait(to);
@@ -102,7 +110,7 @@ public:
   }
   /// get() for a plain function: blocks the thread.
   T blocking_get() { return block_to_get(std::nullopt); }
-  /// @throws queue_empty when there was none for as long as @p limit; else as get().
+  /// @throws queue_empty as get(limit); else as get().
   T blocking_get(duration limit) { return block_to_get(limit); }
 
   /// @returns how many items there are at this moment; empty() and full() say the same of the same count.
@@ -110,7 +118,7 @@ public:
   bool empty() const { return core_.qsize() == 0; }
   bool full() const { return core_.full(); }
 
-  /// Says that an item that was got has been dealt with.
+  /// Says that an item that was got has been dealt with. Waits for the lock as put_nowait() does.
   /// @throws std::logic_error if that has been said of all.
   void task_done() { core_.task_done(); }
   /// Waits until task_done() has been called for every item that was put. A consumer that died with an item
@@ -120,6 +128,7 @@ public:
   void blocking_join() { core_.blocking_join(); }
 
   /// No more items, for all processes: who puts gets queue_closed, who gets does once the queue is empty.
+  /// Waits for the locks of both sides as put_nowait() does for one.
   void close() { core_.close(); }
 
   // For wire.

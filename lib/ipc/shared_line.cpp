@@ -96,7 +96,12 @@ asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line
       if (result == ring_result::not_yet && most > 1) --line->passes_;
       if (result == ring_result::done || result == ring_result::closed) co_return result;
     }
-    if (limit && std::chrono::steady_clock::now() >= end) co_return ring_result::not_yet;
+    if (limit) {
+      // As the blocking forms do, the first one gives a lock that is held a chance to become free.
+      const auto last = line->busy_ && mine.is_first() ? after(end, shared_ring::patience) : end;
+      if (std::chrono::steady_clock::now() >= last)
+        co_return line->busy_ ? ring_result::busy : ring_result::not_yet;
+    }
     if (!(*mine)->woken) {
       auto wait = enqueue;
       co_await suspend<bool>(std::move(wait));
@@ -110,13 +115,15 @@ asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line
 /// Tries. If that has to wait, makes sure that the first one will be woken.
 ring_result shared_line::look(const std::function<ring_result()>& attempt,
                               const asio::any_io_executor& executor) {
+  busy_ = false;
   for (;;) {
     ring_result result = attempt();
     if (result == ring_result::done || result == ring_result::closed) return result;
     if (result == ring_result::not_yet) result = ring_->arm(gate_);
     if (result == ring_result::done) continue; // it has opened meanwhile
     // A lock is held for a moment, unless by somebody who copies much or was stopped.
-    result == ring_result::busy ? look_again_soon(executor) : watch_event(executor);
+    busy_ = result == ring_result::busy;
+    busy_ ? look_again_soon(executor) : watch_event(executor);
     return ring_result::not_yet;
   }
 }

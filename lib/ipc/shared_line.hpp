@@ -27,7 +27,7 @@ public:
   /// Calls @p attempt until it returns done or closed, or the time is up. It is not to sleep: it can say
   /// busy.
   /// @param attempt has to live until the end of the operation.
-  /// @returns what it returned; not_yet when the time is up.
+  /// @returns what it returned; when the time is up, not_yet, or busy if that was the reason.
   static asio::awaitable<ring_result> pass(std::shared_ptr<shared_line> line,
                                            const std::function<ring_result()>& attempt,
                                            std::optional<duration> limit);
@@ -60,6 +60,7 @@ private:
   std::optional<asio::steady_timer> patience_;
   unsigned passes_ = 4; // through the loop before waiting: more if that has been of use lately
   bool watching_ = false;
+  bool busy_ = false;    // the last look met a lock that was held
   bool aborted_ = false; // the handle is gone
   bool ended_ = false;   // the context is
   breather breathing_;

@@ -18,14 +18,18 @@ os::deadline deadline_of(std::optional<duration> limit) {
   return limit ? after(std::chrono::steady_clock::now(), *limit) : os::no_deadline;
 }
 
+constexpr const char* busy = "shared_queue: others had it locked for as long as the limit";
+
 void check_put(ring_result result) {
   if (result == ring_result::closed) throw queue_closed("shared_queue: put into a queue that was closed");
+  if (result == ring_result::busy) throw queue_full(busy);
   if (result != ring_result::done) throw queue_full("shared_queue: there was no room");
 }
 
 void check_got(ring_result result) {
   if (result == ring_result::closed)
     throw queue_closed("shared_queue: get from a queue that was closed and is empty");
+  if (result == ring_result::busy) throw queue_empty(busy);
   if (result != ring_result::done) throw queue_empty("shared_queue: there was no item");
 }
 

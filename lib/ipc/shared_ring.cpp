@@ -54,7 +54,8 @@ public:
       os::pause(round);
       result = side.mutex.try_lock();
     }
-    if (result == outcome::busy && until != dont_sleep) result = side.mutex.lock(until);
+    if (result == outcome::busy && until != dont_sleep)
+      result = side.mutex.lock(std::max<os::deadline>(until, steady_clock::now() + patience));
     if (result == outcome::broken) fail_corrupted();
     held_ = result != outcome::busy;
     if (result != outcome::inherited) return;
@@ -318,7 +319,7 @@ ring_result shared_ring::put(std::span<const std::byte> item, os::deadline until
   for (;;) {
     const ring_result result = try_put(item, until);
     if (result == ring_result::done || result == ring_result::closed) return result;
-    if (passed(until)) return ring_result::not_yet;
+    if (passed(until)) return result;
     sleep(ring_gate::room, until);
   }
 }
@@ -327,7 +328,7 @@ ring_result shared_ring::get(item_sink& sink, os::deadline until) {
   for (;;) {
     const ring_result result = try_get(sink, until);
     if (result == ring_result::done || result == ring_result::closed) return result;
-    if (passed(until)) return ring_result::not_yet;
+    if (passed(until)) return result;
     sleep(ring_gate::items, until);
   }
 }

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,7 +26,7 @@ enum class ring_gate {
 enum class ring_result {
   done,
   not_yet, ///< Empty, full, or not done; in blocking calls: until the deadline.
-  busy,    ///< Somebody else holds the lock, and the call was not to sleep.
+  busy,    ///< Somebody else holds the lock, and the call was not to sleep, or not for longer.
   closed,
 };
 
@@ -71,6 +72,8 @@ public:
   // Deadlines are those of waiting for a lock: os::no_deadline sleeps as long as it takes, `dont_sleep`
   // returns busy.
   static constexpr os::deadline dont_sleep = os::deadline::min();
+  /// How long a lock is waited for even if the deadline has passed: others may be copying a large item.
+  static constexpr std::chrono::milliseconds patience{20};
 
   ring_result try_put(std::span<const std::byte> item, os::deadline until);
   ring_result try_get(item_sink& sink, os::deadline until);
@@ -79,7 +82,7 @@ public:
   /// No more items go in. Harmless if it is closed already.
   void close();
 
-  // These sleep until it is done. @returns not_yet when the deadline has passed.
+  // These sleep until it is done. @returns not_yet, or busy, when the deadline has passed.
   ring_result put(std::span<const std::byte> item, os::deadline until);
   ring_result get(item_sink& sink, os::deadline until);
   ring_result wait_until_done(os::deadline until);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -21,6 +22,16 @@ namespace coproc::test {
 class byte_sink final : public detail::item_sink {
 public:
   void take(std::span<const std::byte> from) override { bytes.assign(from.begin(), from.end()); }
+  std::vector<std::byte> bytes;
+};
+
+/// Stops its process, which holds the getters' lock at that moment.
+class stopping_sink final : public detail::item_sink {
+public:
+  void take(std::span<const std::byte> from) override {
+    ::raise(SIGSTOP);
+    bytes.assign(from.begin(), from.end());
+  }
   std::vector<std::byte> bytes;
 };
 

@@ -1,16 +1,23 @@
 // Threads and processes that wait for each other, with a loop or without.
 #include <coproc/shared_queue.hpp>
 
+#include "ipc/ring_support.hpp"
+#include "ipc/shared_ring/sleepers.hpp"
 #include "support/co_test.hpp"
+#include "support/expect.hpp"
 #include "support/forked.hpp"
 #include "support/leak_check.hpp"
+#include "support/process_info.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <exception>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <time.h>
 
@@ -121,6 +128,48 @@ BOOST_AUTO_TEST_CASE(idle_consumer_burns_no_processor_time) {
   loop.run_for(deadline());
   BOOST_TEST(timed_out);
   BOOST_TEST((time_of_processor() - before < most));
+}
+
+coproc::detail::shared_ring ring_of(const coproc::shared_queue<int>& queue) {
+  coproc::detail::message encoded;
+  coproc::wire::encode(encoded, queue);
+  coproc::detail::shared_ring::descriptors all;
+  for (std::size_t i = 0; i != all.size(); ++i) all[i] = coproc::os::unique_fd(encoded.take(i));
+  return coproc::detail::shared_ring(std::move(all));
+}
+
+BOOST_AUTO_TEST_CASE(lock_that_is_held_is_waited_for_a_little_and_named) {
+  leak_check nothing_left;
+  coproc::shared_queue<int> queue;
+  queue.put_nowait(1);
+  forked stopped([&] {
+    stopping_sink sink;
+    ring_of(queue).get(sink, never);
+  });
+  BOOST_TEST(soon([&] { return process_state_of(stopped.pid()) == 'T'; }));
+
+  constexpr auto patience = coproc::detail::shared_ring::patience;
+  auto before = std::chrono::steady_clock::now();
+  CHECK_CONTAINS(message_of<queue_empty>([&] { queue.blocking_get(0s); }), "locked");
+  BOOST_TEST((std::chrono::steady_clock::now() - before >= patience));
+
+  asio::io_context loop;
+  std::string why;
+  auto get = [&]() -> asio::awaitable<void> {
+    queue_empty error = co_await thrown_by<queue_empty>(queue.get(0s));
+    why = error.what();
+  };
+  asio::co_spawn(loop, get(), [](std::exception_ptr e) { BOOST_TEST(!e); });
+  before = std::chrono::steady_clock::now();
+  loop.run_for(deadline());
+  BOOST_TEST((std::chrono::steady_clock::now() - before >= patience));
+  CHECK_CONTAINS(why, "locked");
+
+  queue.put_nowait(2); // the other side is free
+  stopped.kill();
+  BOOST_TEST(queue.blocking_get(0s) == 1);
+  BOOST_TEST(queue.blocking_get(0s) == 2);
+  CHECK_CONTAINS(message_of<queue_empty>([&] { queue.blocking_get(0s); }), "no item");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
