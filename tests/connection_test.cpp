@@ -3,7 +3,9 @@
 
 #include "connection/question.hpp"
 #include "support/co_test.hpp"
+#include "support/expect.hpp"
 #include "support/fault.hpp"
+#include "support/forked.hpp"
 #include "support/leak_check.hpp"
 #include "support/pending.hpp"
 
@@ -21,6 +23,9 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 using namespace coproc::test;
 using namespace std::chrono_literals;
@@ -236,6 +241,97 @@ CO_TEST(cancelled_poll_leaves_the_value) {
   co_await a.send(1);
   int got = co_await b.recv();
   BOOST_TEST(got == 1);
+}
+
+const std::string large(70'000, 'l'); // crosses as a descriptor
+
+CO_TEST(too_many_descriptors_on_their_way_make_the_sender_wait) {
+  auto [a, b] = make_pipe<std::string>();
+  {
+    fault full(coproc::os::call::sendmsg, ETOOMANYREFS, 3);
+    auto sender = co_await beside(a.send(large));
+    co_await breathe();
+    BOOST_TEST(!sender.done());
+    co_await sender.result();
+    BOOST_TEST(full.hits() == 3u);
+  }
+  {
+    fault full(coproc::os::call::sendmsg, ETOOMANYREFS, 3);
+    a.blocking_send(large);
+    BOOST_TEST(full.hits() == 3u);
+  }
+  for (int i = 0; i != 2; ++i) {
+    std::string got = co_await b.recv();
+    BOOST_TEST((got == large));
+  }
+}
+
+CO_TEST(sender_among_too_many_descriptors_can_be_stopped) {
+  fault full(coproc::os::call::sendmsg, ETOOMANYREFS);
+  auto [a, b] = make_pipe<std::string>();
+  auto cancelled = co_await beside(a.send(large));
+  co_await breathe();
+  cancelled.cancel();
+  bool aborted = co_await cancelled.aborted();
+  BOOST_TEST(aborted);
+
+  auto closed_there = co_await beside(a.send(large));
+  co_await breathe();
+  BOOST_TEST(!closed_there.done());
+  b.close();
+  co_await thrown_by<connection_closed>(closed_there.result());
+  BOOST_CHECK_THROW(a.blocking_send(large), connection_closed);
+
+  auto [c, d] = make_pipe<std::string>();
+  auto closed_here = co_await beside(c.send(large));
+  co_await breathe();
+  BOOST_TEST(!closed_here.done());
+  c.close();
+  aborted = co_await closed_here.aborted();
+  BOOST_TEST(aborted);
+}
+
+using many_pipes = std::vector<std::pair<coproc::connection<std::string>, coproc::connection<std::string>>>;
+constexpr int values_of_each = 8; // for which every pipe has room
+
+asio::awaitable<void> send_some(coproc::connection<std::string>& to, int& sent) {
+  for (int i = 0; i != values_of_each; ++i, ++sent) co_await to.send(large);
+}
+
+asio::awaitable<void> receive_some(coproc::connection<std::string>& from, int& received) {
+  for (int i = 0; i != values_of_each; ++i) {
+    std::string got = co_await from.recv();
+    if (got == large) ++received;
+  }
+}
+
+/// With more descriptors on their way than the kernel lets an ordinary user have.
+void send_too_many() {
+  const rlimit limit{100, 100};
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) throw std::runtime_error("setrlimit");
+  many_pipes pipes;
+  for (int i = 0; i != 25; ++i) pipes.push_back(make_pipe<std::string>());
+  const int all = values_of_each * static_cast<int>(pipes.size());
+  int sent = 0, received = 0, failed = 0;
+  const auto count_failure = [&](std::exception_ptr error) { failed += error ? 1 : 0; };
+  asio::io_context loop;
+  for (auto& [to, from] : pipes) asio::co_spawn(loop, send_some(to, sent), count_failure);
+  for (int i = 0; i != 100; ++i) loop.poll();
+  if (failed != 0 || sent >= all) throw std::runtime_error("nobody waits");
+  for (auto& [to, from] : pipes) asio::co_spawn(loop, receive_some(from, received), count_failure);
+  loop.run_for(deadline());
+  if (failed != 0 || received != all) throw std::runtime_error("not all has come");
+}
+
+BOOST_AUTO_TEST_CASE(an_ordinary_user_waits_for_its_descriptors_to_arrive) {
+  leak_check leaks;
+  constexpr uid_t nobody = 65534;
+  forked user([] {
+    // Root may have any number on their way. Where it can't become somebody else, there is nothing to see.
+    if (::getuid() == 0 && (::setgid(nobody) != 0 || ::setuid(nobody) != 0)) return;
+    send_too_many();
+  });
+  BOOST_TEST(user.ended_well());
 }
 
 CO_TEST(an_end_crosses_through_a_connection) {

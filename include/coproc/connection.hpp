@@ -21,7 +21,9 @@ namespace coproc {
 /// An end crosses as an argument, as a member of a struct, or through another connection, and is closed here
 /// by that. A value arrives whole or not at all, whenever its sender is killed; those of one end in the order
 /// in which they were sent. Values of more than 64 KiB go by shared memory; the receiver that is behind makes
-/// the sender wait.
+/// the sender wait. Such values, and handles, are descriptors while they are on their way, of which all
+/// processes of an ordinary user can have RLIMIT_NOFILE (ETOOMANYREFS, unix(7)): the sender waits for that,
+/// too.
 ///
 /// **Errors**: what comes from a process that does not send a Recv is a `wire::error`; failures of the system
 /// are `std::system_error`; the use of an end that is empty (default-constructed, moved from) or has gone to
@@ -34,7 +36,8 @@ namespace coproc {
 /// that wait for the same is served first is not defined.
 ///
 /// A child made by start_method::fork with a fork_target has copies of all ends that the host has open, so an
-/// end is closed when both have closed it. One with a target has those that are arguments, and no others.
+/// end is closed when both have closed it; it has none that are on their way to another process. One with a
+/// target has those that are arguments, and no others.
 template <class Send, class Recv = Send>
 class connection {
 public:

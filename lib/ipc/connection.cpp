@@ -18,6 +18,7 @@
 #include <limits>
 #include <mutex>
 #include <stdexcept>
+#include <thread>
 
 namespace coproc::detail {
 
@@ -73,16 +74,17 @@ asio::posix::stream_descriptor& connection_state::join_loop(const asio::any_io_e
   return *descriptor_;
 }
 
-bool connection_state::try_send(message& encoded, os::blocking wait) {
+connection_state::sending connection_state::try_send(message& encoded, os::blocking wait) {
   require_open();
   const int error = send_message(socket_.get(), value_kind, encoded, wait);
-  if (error == EAGAIN) return false;
+  if (error == EAGAIN) return sending::behind;
+  if (error == ETOOMANYREFS) return sending::too_many;
   if (error == EPIPE) throw_closed();
   if (error == E2BIG)
     throw std::invalid_argument("connection: a value has more than " + std::to_string(os::max_descriptors) +
                                 " descriptors");
   if (error != 0) os::throw_errno(error, "connection: cannot send");
-  return true;
+  return sending::sent;
 }
 
 bool connection_state::try_recv(received_message& result, os::blocking wait) {
@@ -123,26 +125,15 @@ asio::awaitable<void> wait_until_ready(std::shared_ptr<connection_state> state,
   asio::posix::stream_descriptor& descriptor = state->join_loop(executor);
   waiter_count counted(*state);
   co_await descriptor.async_wait(what, asio::use_awaitable);
-  if (!state->is_open()) throw std::system_error(asio::error::operation_aborted);
+  if (!state->is_open()) std::rethrow_exception(aborted());
 }
 
-asio::awaitable<void> send_all(std::shared_ptr<connection_state> state, message encoded) {
-  if (state->breathing.due()) co_await pass_through_loop();
-  while (!state->try_send(encoded)) co_await wait_until_ready(state, connection_state::wait_type::wait_write);
-}
-
-asio::awaitable<received_message> receive(std::shared_ptr<connection_state> state) {
-  if (state->breathing.due()) co_await pass_through_loop();
-  received_message result;
-  while (!state->try_recv(result)) co_await wait_until_ready(state, connection_state::wait_type::wait_read);
-  co_return std::move(result);
-}
-
-/// Waits for a message, or for so long.
+/// Waits until something can be done with the socket, or for so long.
 class poll_operation : public std::enable_shared_from_this<poll_operation> {
 public:
-  poll_operation(std::shared_ptr<connection_state> state, suspension<bool> waiter)
-      : state_(std::move(state)), timer_(waiter.executor()), waiter_(std::move(waiter)) {}
+  poll_operation(std::shared_ptr<connection_state> state, connection_state::wait_type what,
+                 suspension<bool> waiter)
+      : state_(std::move(state)), what_(what), timer_(waiter.executor()), waiter_(std::move(waiter)) {}
 
   /// Must not throw: it runs inside of an Asio initiation.
   void start(duration limit) {
@@ -165,8 +156,7 @@ private:
       self->finish(true, error ? aborted() : nullptr);
     };
     state_->join_loop(timer_.get_executor())
-        .async_wait(connection_state::wait_type::wait_read,
-                    asio::bind_cancellation_slot(stop_waiting_.slot(), std::move(on_ready)));
+        .async_wait(what_, asio::bind_cancellation_slot(stop_waiting_.slot(), std::move(on_ready)));
     timer_.expires_at(after(std::chrono::steady_clock::now(), limit));
     timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
       if (!error) self->finish(false, nullptr);
@@ -192,22 +182,63 @@ private:
 
   std::mutex mutex_;
   const std::shared_ptr<connection_state> state_;
+  const connection_state::wait_type what_;
   asio::steady_timer timer_;
   asio::cancellation_signal stop_waiting_;
   std::optional<suspension<bool>> waiter_;
 };
 
+/// @returns whether it was ready, or its other end gone, before the time was up.
+asio::awaitable<bool> wait_for(std::shared_ptr<connection_state> state, connection_state::wait_type what,
+                               duration limit) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  (void)state->join_loop(executor); // so that a wrong use is told here
+  waiter_count counted(*state);
+  auto start = [state, what, limit](suspension<bool> waiter) {
+    std::make_shared<poll_operation>(state, what, std::move(waiter))->start(limit);
+  };
+  const bool ready = co_await suspend<bool>(std::move(start));
+  if (!state->is_open()) std::rethrow_exception(aborted());
+  co_return ready;
+}
+
 asio::awaitable<bool> poll_for(std::shared_ptr<connection_state> state, duration limit) {
   if (state->breathing.due()) co_await pass_through_loop();
   if (state->is_readable(0)) co_return true;
   if (limit <= duration::zero()) co_return false;
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  (void)state->join_loop(executor); // so that a wrong use is told here
-  waiter_count counted(*state);
-  auto start = [state, limit](suspension<bool> waiter) {
-    std::make_shared<poll_operation>(state, std::move(waiter))->start(limit);
-  };
-  co_return co_await suspend<bool>(std::move(start));
+  co_return co_await wait_for(state, connection_state::wait_type::wait_read, limit);
+}
+
+/// How long a sender waits before it tries again, if nothing tells when: twice as long from time to time.
+class back_off {
+public:
+  std::chrono::milliseconds next() noexcept { return std::exchange(pause_, std::min(2 * pause_, longest)); }
+
+private:
+  static constexpr std::chrono::milliseconds longest{32};
+  std::chrono::milliseconds pause_{1};
+};
+
+asio::awaitable<void> send_all(std::shared_ptr<connection_state> state, message encoded) {
+  using sending = connection_state::sending;
+  using wait_type = connection_state::wait_type;
+  if (state->breathing.due()) co_await pass_through_loop();
+  back_off pauses;
+  for (;;) {
+    const sending outcome = state->try_send(encoded);
+    if (outcome == sending::sent) co_return;
+    if (outcome == sending::behind)
+      co_await wait_until_ready(state, wait_type::wait_write);
+    else
+      co_await wait_for(state, wait_type::wait_error, pauses.next());
+  }
+}
+
+asio::awaitable<received_message> receive(std::shared_ptr<connection_state> state) {
+  if (state->breathing.due()) co_await pass_through_loop();
+  received_message result;
+  while (!state->try_recv(result)) co_await wait_until_ready(state, connection_state::wait_type::wait_read);
+  co_return std::move(result);
 }
 
 const std::shared_ptr<connection_state>& require(const std::shared_ptr<connection_state>& state) {
@@ -241,7 +272,10 @@ asio::awaitable<received_message> connection_core::recv() const { return receive
 asio::awaitable<bool> connection_core::poll(duration limit) const { return poll_for(require(state_), limit); }
 
 void connection_core::blocking_send(message& encoded) const {
-  require(state_)->try_send(encoded, os::blocking::yes);
+  using sending = connection_state::sending;
+  back_off pauses;
+  while (require(state_)->try_send(encoded, os::blocking::yes) != sending::sent)
+    std::this_thread::sleep_for(pauses.next());
 }
 
 received_message connection_core::blocking_recv() const {

@@ -28,8 +28,13 @@ public:
   void close() noexcept;
   os::unique_fd release();
 
-  /// Sends, or @returns false if there is no room. @throws connection_closed.
-  bool try_send(message& encoded, os::blocking wait = os::blocking::no);
+  enum class sending {
+    sent,
+    behind,   ///< The receiver is: there is room again when it has received.
+    too_many, ///< Descriptors of this user are on their way: nothing tells when they have arrived.
+  };
+  /// @throws connection_closed.
+  sending try_send(message& encoded, os::blocking wait = os::blocking::no);
   /// Receives into @p result, or @returns false if nothing is there. @throws connection_closed.
   bool try_recv(received_message& result, os::blocking wait = os::blocking::no);
   /// @returns whether try_recv() would not return false.

@@ -21,7 +21,9 @@ packet_pair make_packet_pair(const char* what);
 enum class blocking { no, yes };
 
 /// Sends @p head and @p body as one packet, with @p descriptors attached (at most max_descriptors).
-/// @returns 0 or an errno; EAGAIN: the receiver is behind; EPIPE: it is gone, and never a SIGPIPE.
+/// @returns 0 or an errno; EAGAIN: the receiver is behind; EPIPE: it is gone, and never a SIGPIPE;
+/// ETOOMANYREFS: this user has as many descriptors on their way as it may (unix(7)), and no event tells when
+/// that ends.
 int send_packet(int socket, std::span<const std::byte> head, std::span<const std::byte> body,
                 std::span<const int> descriptors, blocking wait) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include "os/error.hpp"
 #include "os/fault.hpp"
+#include "os/ready.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -33,7 +34,11 @@ packet_pair make_packet_pair(const char* what) {
 
 int send_packet(int socket, std::span<const std::byte> head, std::span<const std::byte> body,
                 std::span<const int> descriptors, blocking wait) noexcept {
-  if (int injected = injected_error(call::sendmsg)) return injected;
+  const auto unless_gone = [socket](int error) {
+    // The kernel counts the descriptors before it looks for a receiver.
+    return error == ETOOMANYREFS && has_hung_up(socket) ? EPIPE : error;
+  };
+  if (int injected = injected_error(call::sendmsg)) return unless_gone(injected);
   if (descriptors.size() > max_descriptors) return E2BIG;
   iovec parts[2] = {{const_cast<std::byte*>(head.data()), head.size()},
                     {const_cast<std::byte*>(body.data()), body.size()}};
@@ -55,7 +60,7 @@ int send_packet(int socket, std::span<const std::byte> head, std::span<const std
   for (;;) {
     if (::sendmsg(socket, &packet, flags) >= 0) return 0;
     if (errno == ECONNRESET) return EPIPE;
-    if (errno != EINTR) return errno;
+    if (errno != EINTR) return unless_gone(errno);
   }
 }
 
