@@ -12,6 +12,8 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
 
 #include <cerrno>
 #include <chrono>
@@ -207,6 +209,67 @@ CO_TEST(cancelled_send_sends_nothing) {
   } catch (const connection_closed&) {
   }
   BOOST_TEST(got == sent);
+}
+
+/// Starts @p operation on a strand, lets @p come happen, which it waits for, and cancels it when it has been
+/// woken by that, but has not resumed. @returns whether it was aborted.
+template <class T, class Function>
+bool aborted_before_it_resumes(asio::io_context& loop, asio::awaitable<T> operation, Function come) {
+  auto strand = asio::make_strand(loop);
+  pending<T> waiter(strand, std::move(operation));
+  loop.restart();
+  loop.poll();
+  BOOST_TEST(!waiter.done());
+  asio::post(strand, [&] {
+    come();
+    std::thread([&] { loop.poll(); }).join(); // wakes it; the strand is taken
+    waiter.cancel();
+  });
+  bool aborted = false;
+  asio::co_spawn(strand, waiter.aborted(), [&](std::exception_ptr error, bool was) {
+    BOOST_TEST(!error);
+    aborted = was;
+  });
+  loop.run_for(deadline());
+  BOOST_TEST(waiter.done());
+  return aborted;
+}
+
+BOOST_AUTO_TEST_CASE(recv_that_is_cancelled_before_it_resumes_takes_nothing) {
+  leak_check leaks;
+  asio::io_context loop(2);
+  auto [a, b] = make_pipe<int>();
+  BOOST_TEST(aborted_before_it_resumes(loop, b.recv(), [&a_ = a] { a_.blocking_send(5); }));
+  BOOST_TEST(b.blocking_poll(0s));
+  BOOST_TEST(b.blocking_recv() == 5);
+}
+
+int receive_all(coproc::connection<std::string>& from) {
+  int count = 0;
+  for (; from.blocking_poll(0s); ++count) (void)from.blocking_recv();
+  return count;
+}
+
+asio::awaitable<void> send_for_ever(coproc::connection<std::string>& to, const std::string& text, int& sent) {
+  for (;; ++sent) co_await to.send(text);
+}
+
+BOOST_AUTO_TEST_CASE(send_that_is_cancelled_before_it_resumes_sends_nothing) {
+  leak_check leaks;
+  asio::io_context loop(2);
+  auto [a, b] = make_pipe<std::string>();
+  const std::string block(60'000, 'x');
+  int sent = 0, received = 0;
+  {
+    pending<void> filler(loop.get_executor(), send_for_ever(a, block, sent));
+    loop.poll();
+  }
+  loop.poll();
+  BOOST_TEST(sent > 0);
+  BOOST_TEST(
+      aborted_before_it_resumes(loop, a.send(block), [&b_ = b, &received] { received += receive_all(b_); }));
+  received += receive_all(b);
+  BOOST_TEST(sent == received);
 }
 
 CO_TEST(poll_says_whether_recv_would_wait) {

@@ -222,6 +222,7 @@ private:
 asio::awaitable<void> send_all(std::shared_ptr<connection_state> state, message encoded) {
   using sending = connection_state::sending;
   using wait_type = connection_state::wait_type;
+  const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
   if (state->breathing.due()) co_await pass_through_loop();
   back_off pauses;
   for (;;) {
@@ -231,13 +232,19 @@ asio::awaitable<void> send_all(std::shared_ptr<connection_state> state, message 
       co_await wait_until_ready(state, wait_type::wait_write);
     else
       co_await wait_for(state, wait_type::wait_error, pauses.next());
+    // What was cancelled after it had been woken sends nothing either.
+    watch.throw_if_cancelled();
   }
 }
 
 asio::awaitable<received_message> receive(std::shared_ptr<connection_state> state) {
+  const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
   if (state->breathing.due()) co_await pass_through_loop();
   received_message result;
-  while (!state->try_recv(result)) co_await wait_until_ready(state, connection_state::wait_type::wait_read);
+  while (!state->try_recv(result)) {
+    co_await wait_until_ready(state, connection_state::wait_type::wait_read);
+    watch.throw_if_cancelled(); // as above: it takes nothing
+  }
   co_return std::move(result);
 }
 
