@@ -28,10 +28,15 @@ constexpr std::uint32_t value_kind = 1;
 
 [[noreturn]] void throw_closed() { throw connection_closed("connection: it is closed"); }
 
+[[noreturn]] void throw_lost() {
+  os::throw_errno(EMFILE, "connection: a value was lost, as no descriptor was left for it; it is closed");
+}
+
 } // namespace
 
 void connection_state::require_open() const {
   if (gone_) throw std::logic_error("connection: this end has gone to another process");
+  if (lost_) throw_lost();
   if (!socket_) throw_closed();
 }
 
@@ -92,6 +97,12 @@ bool connection_state::try_recv(received_message& result, os::blocking wait) {
   if (!buffer_) buffer_ = message_buffer(max_inline);
   incoming next = receive_message(socket_.get(), buffer_.bytes(), wait);
   if (next.error == EAGAIN) return false;
+  if (next.error == EMFILE) {
+    // The kernel has taken the packet apart. Nobody is to go on as if there had been none.
+    lost_ = true;
+    close();
+    throw_lost();
+  }
   if (next.error != 0) os::throw_errno(next.error, "connection: cannot receive");
   if (next.closed) throw_closed();
   if (next.kind != value_kind) throw wire::error("connection: what came is no value of a connection");

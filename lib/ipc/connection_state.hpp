@@ -52,6 +52,7 @@ private:
   void shutdown() noexcept override;
 
   bool gone_ = false; // to another process
+  bool lost_ = false; // a value, for want of a descriptor
   os::host_fd socket_;
   message_buffer buffer_; // for the bytes of one packet, which are decoded from there
   std::optional<asio::posix::stream_descriptor> descriptor_;
