@@ -3,10 +3,16 @@
 #include <coproc/this_process.hpp>
 
 #include "support/co_test.hpp"
+#include "support/expect.hpp"
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
 #include "worker/targets.hpp"
 
+#include <asio/async_result.hpp>
+#include <asio/execution/context.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/query.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -15,6 +21,7 @@
 #include <cstddef>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -161,6 +168,59 @@ METHOD_TEST_ONCE(coroutine_runs_to_its_end) {
   process q{by(method), target<slowly_nothing>};
   co_await q.start();
   co_await q.result();
+}
+
+asio::awaitable<void> stop_own_loop() {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  static_cast<asio::io_context&>(asio::query(executor, asio::execution::context)).stop();
+}
+
+asio::awaitable<std::vector<int>> stop_own_loop_and_wait() {
+  co_await stop_own_loop();
+  co_await slowly(0);
+  co_return std::vector<int>{1, 2, 3};
+}
+
+asio::awaitable<void> stop_own_loop_and_wait_for_nothing() { (void)co_await stop_own_loop_and_wait(); }
+
+asio::awaitable<int> stop_own_loop_and_end() {
+  co_await stop_own_loop();
+  co_return 5;
+}
+
+/// Waits for what is then forgotten.
+asio::awaitable<long> wait_in_vain() {
+  using handler_type = asio::async_result<asio::use_awaitable_t<>, void()>::handler_type;
+  static std::optional<handler_type> kept;
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::post(executor, [] { kept.reset(); });
+  auto keep = [](handler_type handler) { kept.emplace(std::move(handler)); };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(keep, asio::use_awaitable);
+  co_return 5;
+}
+
+METHOD_TEST_ONCE(coroutine_that_cannot_complete_is_an_error) {
+  const std::string text = "the coroutine did not complete";
+  process stopped{by(method), target<stop_own_loop_and_wait>};
+  co_await stopped.start();
+  auto error = co_await thrown_by<coproc::remote_error>(stopped.result());
+  CHECK_CONTAINS(error.message(), text);
+  BOOST_TEST(stopped.exitcode().value() == 1);
+  process nothing{by(method), target<stop_own_loop_and_wait_for_nothing>};
+  co_await nothing.start();
+  error = co_await thrown_by<coproc::remote_error>(nothing.result());
+  CHECK_CONTAINS(error.message(), text);
+  process forgotten{by(method), target<wait_in_vain>};
+  co_await forgotten.start();
+  error = co_await thrown_by<coproc::remote_error>(forgotten.result());
+  CHECK_CONTAINS(error.message(), text);
+}
+
+METHOD_TEST_ONCE(coroutine_may_stop_its_loop_and_end) {
+  process p{by(method), target<stop_own_loop_and_end>};
+  co_await p.start();
+  int five = co_await p.result();
+  BOOST_TEST(five == 5);
 }
 
 METHOD_TEST_ONCE(every_kind_of_function_is_a_target) {

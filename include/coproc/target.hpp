@@ -16,9 +16,10 @@ struct target_t {};
 /// loaded as well.
 ///
 /// It may be a coroutine that returns `asio::awaitable<R>`: it runs on an io_context of its own there, until
-/// it returns; what it leaves running ends with it. Its parameters are values, const references or rvalue
-/// references of types that can cross (see `coproc::wire`), and each gets an argument: defaults are not part
-/// of a function's type. Its result is a value, or nothing.
+/// it returns; what it leaves running ends with it. If it can't return, since it has stopped that io_context
+/// or awaits what nobody will complete, that is an error, as if it had thrown one. Its parameters are values,
+/// const references or rvalue references of types that can cross (see `coproc::wire`), and each gets an
+/// argument: defaults are not part of a function's type. Its result is a value, or nothing.
 template <auto Fn>
 inline constexpr target_t<Fn> target{};
 

@@ -20,6 +20,7 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <stdexcept>
 #include <string_view>
 #include <typeinfo>
 
@@ -200,15 +201,32 @@ void require_end(std::span<const std::byte> rest) {
   if (!rest.empty()) throw wire::error("target: there are more bytes than its arguments have");
 }
 
+namespace {
+
+/// Says that @p coroutine has ended as soon as it has: a handler of co_spawn() would never be told by a
+/// context that the coroutine has stopped.
+asio::awaitable<void> note_end(asio::awaitable<void> coroutine, bool& ended, std::exception_ptr& failure) {
+  try {
+    co_await std::move(coroutine);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  ended = true;
+}
+
+} // namespace
+
 void run_to_end(asio::awaitable<void> coroutine) {
   asio::io_context context(1);
+  bool ended = false;
   std::exception_ptr failure;
-  asio::co_spawn(context, std::move(coroutine), [&](std::exception_ptr error) {
-    failure = error;
-    context.stop();
-  });
+  asio::co_spawn(context, note_end(std::move(coroutine), ended, failure),
+                 [&context](std::exception_ptr) { context.stop(); });
   context.run();
   if (failure) std::rethrow_exception(failure);
+  if (!ended)
+    throw std::runtime_error(
+        "the coroutine did not complete: its io_context was stopped, or ran out of work");
 }
 
 } // namespace coproc::detail

@@ -76,7 +76,8 @@ private:
 };
 
 /// Runs a coroutine of a target in the child, on an io_context of its own, until it ends; throws what it
-/// threw.
+/// threw. @throws std::runtime_error if it can't end: it has stopped the io_context, or nobody will resume
+/// it.
 void run_to_end(asio::awaitable<void> coroutine);
 
 } // namespace detail
