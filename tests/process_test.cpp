@@ -373,4 +373,22 @@ BOOST_AUTO_TEST_CASE(name_that_no_process_can_have_is_refused) {
   BOOST_CHECK_THROW(process_options().name(std::string("a\0b", 3)), std::invalid_argument);
 }
 
+// Streams.
+
+BOOST_AUTO_TEST_CASE(streams_that_make_no_sense_are_refused) {
+  const auto refused = [](auto set) { return message_of<std::invalid_argument>(set); };
+  process_options o;
+  BOOST_TEST(refused([&] { o.in(stdio::merge()); }) ==
+             "process_options::in: stdio::merge() is for stderr alone");
+  BOOST_TEST(refused([&] { o.in(stdio::append("f")); }) ==
+             "process_options::in: stdio::append() is for outputs");
+  BOOST_TEST(refused([&] { o.out(stdio::merge()); }) ==
+             "process_options::out: stdio::merge() is for stderr alone");
+  BOOST_TEST(refused([&] { o.out(stdio::bytes("x")); }) ==
+             "process_options::out: stdio::bytes() is for stdin alone");
+  BOOST_TEST(refused([&] { o.err(stdio::bytes("x")); }) ==
+             "process_options::err: stdio::bytes() is for stdin alone");
+  BOOST_CHECK_NO_THROW(o.err(stdio::merge()));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -104,7 +104,8 @@ public:
   /// Where stdin, stdout and stderr come from and go to. The default depends on the call: run() gives no
   /// input and captures both outputs, check_output() captures stdout alone, call() and spawn() inherit all
   /// three.
-  /// @throws std::invalid_argument for merge() other than on err, and for bytes() other than on in.
+  /// @throws std::invalid_argument for merge() other than on err, for bytes() other than on in, and for
+  /// append() on in.
   command& in(stdio) &;
   command&& in(stdio s) && { return std::move(in(std::move(s))); }
   command& out(stdio) &;

@@ -30,6 +30,8 @@ public:
 
   /// Its standard streams. By default stdin is /dev/null, and stdout and stderr are the host's. With
   /// stdio::pipe() the host's end is process::in(), out() or err(); stdio::bytes() is fed to it.
+  /// @throws std::invalid_argument, at once, for bytes() as an output, append() as stdin, and merge() as
+  /// anything but stderr.
   process_options& in(stdio stream) &;
   process_options& out(stdio stream) &;
   process_options& err(stdio stream) &;

@@ -40,7 +40,6 @@ private:
   stdio() = default;
   explicit stdio(kind k) : kind_(k) {}
   friend struct detail::access;
-  friend class command;
 
   kind kind_ = kind::unset;
   int fd_ = -1;

@@ -104,29 +104,19 @@ command& command::clear_env() & {
 }
 
 command& command::in(stdio s) & {
-  switch (s.kind_) {
-  case stdio::kind::merge:
-    throw std::invalid_argument("command::in: stdio::merge() is for stderr alone");
-  case stdio::kind::append:
-    throw std::invalid_argument("command::in: stdio::append() is for outputs");
-  default:
-    access::spec(*this).in = std::move(s);
-  }
+  detail::require_input(s, "command::in");
+  access::spec(*this).in = std::move(s);
   return *this;
 }
 
 command& command::out(stdio s) & {
-  if (s.kind_ == stdio::kind::merge)
-    throw std::invalid_argument("command::out: stdio::merge() is for stderr alone");
-  if (s.kind_ == stdio::kind::bytes)
-    throw std::invalid_argument("command::out: stdio::bytes() is for stdin alone");
+  detail::require_output(s, detail::may_merge::no, "command::out");
   access::spec(*this).out = std::move(s);
   return *this;
 }
 
 command& command::err(stdio s) & {
-  if (s.kind_ == stdio::kind::bytes)
-    throw std::invalid_argument("command::err: stdio::bytes() is for stdin alone");
+  detail::require_output(s, detail::may_merge::yes, "command::err");
   access::spec(*this).err = std::move(s);
   return *this;
 }

@@ -82,6 +82,12 @@ struct access {
 
 inline command_spec::command_spec() : in(access::unset()), out(access::unset()), err(access::unset()) {}
 
+/// What a child's stdin, and what its stdout or stderr, can be. @p option begins the text: "command::in".
+/// @throws std::invalid_argument
+void require_input(const stdio& stream, const char* option);
+enum class may_merge { no, yes };
+void require_output(const stdio& stream, may_merge merge, const char* option);
+
 /// Quotes for a POSIX shell.
 std::string shell_quoted(const std::string& word);
 

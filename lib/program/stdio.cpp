@@ -1,5 +1,7 @@
 #include <coproc/stdio.hpp>
 
+#include "program/command_spec.hpp"
+
 #include <stdexcept>
 
 namespace coproc {
@@ -48,4 +50,28 @@ stdio stdio::fd(int descriptor) {
   return result;
 }
 
+namespace detail {
+
+namespace {
+
+[[noreturn]] void refuse(const char* option, const char* why) {
+  throw std::invalid_argument(std::string(option) + ": " + why);
+}
+
+constexpr const char* merge_is_for_stderr = "stdio::merge() is for stderr alone";
+
+} // namespace
+
+void require_input(const stdio& stream, const char* option) {
+  if (access::kind_of(stream) == access::kind::merge) refuse(option, merge_is_for_stderr);
+  if (access::kind_of(stream) == access::kind::append) refuse(option, "stdio::append() is for outputs");
+}
+
+void require_output(const stdio& stream, may_merge merge, const char* option) {
+  if (access::kind_of(stream) == access::kind::merge && merge == may_merge::no)
+    refuse(option, merge_is_for_stderr);
+  if (access::kind_of(stream) == access::kind::bytes) refuse(option, "stdio::bytes() is for stdin alone");
+}
+
+} // namespace detail
 } // namespace coproc

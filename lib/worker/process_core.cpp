@@ -27,16 +27,19 @@ process_options& process_options::method(start_method method) & {
 }
 
 process_options& process_options::in(stdio stream) & {
+  detail::require_input(stream, "process_options::in");
   in_ = std::move(stream);
   return *this;
 }
 
 process_options& process_options::out(stdio stream) & {
+  detail::require_output(stream, detail::may_merge::no, "process_options::out");
   out_ = std::move(stream);
   return *this;
 }
 
 process_options& process_options::err(stdio stream) & {
+  detail::require_output(stream, detail::may_merge::yes, "process_options::err");
   err_ = std::move(stream);
   return *this;
 }
