@@ -39,7 +39,7 @@ inline constexpr bool is_unnamed<unnamed<Function>> = true;
 /// threw.
 ///
 /// **Destruction**: kills the child, with its group, without waiting; it is reaped later. Coroutines that
-/// wait for it complete with `operation_aborted`.
+/// start it or wait for it complete with `operation_aborted`.
 /// **Thread safety**: one strand at a time.
 template <class R>
 class process {

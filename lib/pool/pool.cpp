@@ -1,13 +1,12 @@
 #include <coproc/pool.hpp>
 
+#include "loop/also_cancelled_by.hpp"
 #include "pool/pool_state.hpp"
 
 #include <coproc/run.hpp>
 
-#include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 
@@ -164,16 +163,9 @@ asio::awaitable<completed> run_program(std::shared_ptr<pool_state> pool, command
   }
 
   // Both the caller's cancellation and terminate() stop it.
-  asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-  struct forwarding {
-    asio::cancellation_slot from;
-    ~forwarding() { from.clear(); }
-  } forward{cancellation.slot()};
-  if (forward.from.is_connected())
-    forward.from.assign([owner](asio::cancellation_type_t type) { owner->stop_signal.emit(type); });
+  std::shared_ptr<asio::cancellation_signal> stop(owner, &owner->stop_signal);
   try {
-    auto token = asio::bind_cancellation_slot(owner->stop_signal.slot(), asio::use_awaitable);
-    completed result = co_await asio::co_spawn(executor, coproc::run(std::move(program)), token);
+    completed result = co_await also_cancelled_by(std::move(stop), coproc::run(std::move(program)));
     held.how = pool_policy::program_result::succeeded;
     co_return result;
   } catch (const std::system_error& error) {

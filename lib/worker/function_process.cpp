@@ -10,6 +10,7 @@
 #include <coproc/process_died.hpp>
 #include <coproc/wire.hpp>
 
+#include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
 
 #include <atomic>
@@ -49,6 +50,8 @@ function_process::~function_process() { abandon(); }
 
 void function_process::abandon() noexcept {
   abandoned_ = true;
+  // What the start has made by then goes with it.
+  if (starting_) stop_start_.emit(asio::cancellation_type::terminal);
   if (child_) child_->abandon();
   lifeline_.reset();
   channel_.reset();

@@ -10,6 +10,8 @@
 #include "program/child_streams.hpp"
 #include "worker/fork_client.hpp"
 
+#include <asio/cancellation_signal.hpp>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +68,7 @@ private:
   target_call call_;
 
   bool starting_ = false;
+  asio::cancellation_signal stop_start_; // for a start that waits when the handle goes
   std::shared_ptr<child_state> child_;
   bool abandoned_ = false;
   os::host_fd channel_;

@@ -2,6 +2,7 @@
 
 #include "ipc/message.hpp"
 #include "ipc/packet.hpp"
+#include "loop/also_cancelled_by.hpp"
 #include "os/error.hpp"
 #include "os/fork.hpp"
 #include "os/open.hpp"
@@ -100,16 +101,13 @@ asio::awaitable<void> function_process::start(std::shared_ptr<function_process> 
     bool& flag;
   } guard(self->starting_);
   self->check_streams();
-  switch (method) {
-  case start_method::forkserver:
-    co_await start_by_server(self);
-    break;
-  case start_method::spawn:
-    co_await start_by_spawn(self);
-    break;
-  case start_method::fork:
+  if (method == start_method::fork) {
     co_await start_by_fork(self);
-    break;
+  } else {
+    // The new process may take its time before it answers.
+    auto by = method == start_method::forkserver ? &start_by_server : &start_by_spawn;
+    std::shared_ptr<asio::cancellation_signal> stop(self, &self->stop_start_);
+    co_await also_cancelled_by(std::move(stop), by(self));
   }
   self->require_handle(); // otherwise the child goes with this coroutine
   // The child alone has the descriptors now, and the memory is not needed any more.

@@ -3,18 +3,22 @@
 
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/host_state.hpp"
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
 #include "worker/targets.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace coproc::test;
@@ -195,6 +199,39 @@ METHOD_TEST_ONCE(destructor_completes_a_start) {
   p.reset();
   aborted = co_await start.aborted();
   BOOST_TEST(aborted);
+}
+
+/// A program that takes for ever before it comes to main(), and says its id first: what a host with this
+/// variable starts is held up here.
+const bool held_up = [] {
+  if (const char* fifo = std::getenv("COPROC_TEST_HELD_UP")) {
+    const std::string id = std::to_string(::getpid()) + '\n';
+    const int fd = ::open(fifo, O_WRONLY);
+    if (::write(fd, id.data(), id.size()) < 0) ::_exit(123);
+    for (;;) ::pause();
+  }
+  return false;
+}();
+
+METHOD_TEST_ONCE(destructor_completes_a_start_that_gets_no_answer) {
+  if (method == start_method::fork) co_return; // it does not wait
+  scratch_directory scratch;
+  const std::string fifo = scratch.path() / "fifo";
+  BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  open_descriptor said(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  host_variable variable("COPROC_TEST_HELD_UP", fifo.c_str());
+  std::optional<process<void>> p;
+  p.emplace(by(method), target<nothing>);
+  auto start = co_await beside(p->start());
+  char id[16] = {};
+  while (::read(said.get(), id, sizeof id) <= 0) co_await breathe();
+  const int pid = std::stoi(id); // of the child, or of the fork server
+  killed_at_end cleanup(pid);
+  BOOST_TEST(!start.done());
+  p.reset();
+  bool aborted = co_await start.aborted();
+  BOOST_TEST(aborted);
+  if (method == start_method::spawn) co_await end_of(pid);
 }
 
 METHOD_TEST_ONCE(detached_child_outlives_its_handle) {
