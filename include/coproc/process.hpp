@@ -92,8 +92,9 @@ public:
   ///
   /// Can be asked for any number of times, unless the result holds a handle (a connection), which is there
   /// once: then a second one is a `std::logic_error`.
-  /// @throws remote_error if the function threw. @throws process_died if it ended in any other way. @throws
-  /// wire::error if what came from the child makes no sense.
+  /// @throws remote_error if the function threw, or what it returned can't be sent (more than 253
+  /// descriptors, no memory). @throws process_died if it ended in any other way. @throws wire::error if what
+  /// came from the child makes no sense.
   /// **Cancellation**: as join().
   asio::awaitable<R> result() { return result_of(core_.result()); }
 

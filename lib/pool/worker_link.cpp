@@ -5,6 +5,7 @@
 #include "os/futex.hpp"
 #include "os/self.hpp"
 #include "os/socket.hpp"
+#include "worker/function_child.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -142,9 +143,7 @@ void worker_link::publish(const task_entry& entry, std::uint32_t item, message& 
   if (large) {
     flags |= result_entry::in_packet;
     // Before the entry that announces it: the host finds it when it looks.
-    if (send_message(socket_.get(), static_cast<std::uint32_t>(link_packet::result), result,
-                     os::blocking::yes) != 0)
-      throw over();
+    if (!send_outcome(socket_.get(), static_cast<std::uint32_t>(link_packet::result), result)) throw over();
   }
   result_entry& out = reserve(entry, item, large ? 0 : size);
   if (!large && size != 0) std::memcpy(payload(out), result.bytes().data(), size);

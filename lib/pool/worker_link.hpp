@@ -35,6 +35,7 @@ public:
 
   /// The result of an item, or the exceptions that it ended with.
   enum class ending { succeeded, failed };
+  /// @throws as send_outcome() if it can't be sent; nothing is published then.
   void publish(const task_entry& entry, std::uint32_t item, message& result, ending how, bool last);
   /// No more items of the unit are started.
   void publish_end(const task_entry& entry, std::uint32_t item);

@@ -15,6 +15,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -88,8 +89,17 @@ private:
         std::cout.flush();
         std::fflush(stdout);
       }
-      link_.publish(entry, entry.first + i, result_, how, last);
+      publish(entry, entry.first + i, how, last);
     }
+  }
+
+  void publish(const task_entry& entry, std::uint32_t item, worker_link::ending how, bool last) {
+    try {
+      return link_.publish(entry, item, result_, how, last);
+    } catch (const std::exception&) {
+      encode_current(); // why it can't be sent is its error, and no reason for the worker to end
+    }
+    link_.publish(entry, item, result_, worker_link::ending::failed, last);
   }
 
   worker_link::ending run_item(const target& code, std::span<const std::byte> arguments, message& packet) {
@@ -101,12 +111,17 @@ private:
     } catch (abi::__forced_unwind&) {
       throw; // pthread_exit
     } catch (...) {
-      std::vector<remote_error::exception> chain;
-      describe_current(chain);
-      result_.clear();
-      wire::encode(result_, chain);
+      encode_current();
       return worker_link::ending::failed;
     }
+  }
+
+  /// Puts the exception that is being handled in the place of a result.
+  void encode_current() {
+    std::vector<remote_error::exception> chain;
+    describe_current(chain);
+    result_.clear();
+    wire::encode(result_, chain);
   }
 
   worker_link link_;

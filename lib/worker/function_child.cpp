@@ -2,8 +2,10 @@
 
 #include "ipc/packet.hpp"
 #include "os/code_address.hpp"
+#include "os/error.hpp"
 #include "os/liveness.hpp"
 #include "os/self.hpp"
+#include "os/socket.hpp"
 #include "worker/bootstrap.hpp"
 #include "worker/protocol.hpp"
 
@@ -14,6 +16,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -69,6 +72,16 @@ void describe_current(std::vector<remote_error::exception>& chain) {
   }
 }
 
+bool send_outcome(int channel, std::uint32_t kind, message& body) {
+  const int error = send_message(channel, kind, body, os::blocking::yes);
+  if (error == E2BIG)
+    throw std::length_error("the result can't be sent: it has more than " +
+                            std::to_string(os::max_descriptors) + " descriptors");
+  const bool unwanted = error == EPIPE || error == EBADF || error == ENOTSOCK;
+  if (error != 0 && !unwanted) os::throw_errno(error, "the result can't be sent");
+  return error == 0;
+}
+
 namespace {
 
 void send(int channel, call_kind kind, message& body) {
@@ -82,7 +95,7 @@ int carry_out(int channel, const std::function<void(message&)>& body) {
   try {
     message result;
     body(result);
-    send(channel, call_kind::result, result);
+    (void)send_outcome(channel, static_cast<std::uint32_t>(call_kind::result), result);
     return EXIT_SUCCESS;
   } catch (abi::__forced_unwind&) {
     throw; // pthread_exit

@@ -6,6 +6,7 @@
 #include "os/fd.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -37,6 +38,12 @@ struct received_call {
 /// The same for what is already in memory, after a fork of the host.
 [[noreturn]] void run_forked(os::unique_fd channel, int parent, const std::string& name,
                              const std::function<void(message&)>& body) noexcept;
+
+/// Sends the result of a call, or the exceptions that it ended with.
+/// @returns false if nobody wants it: the host is gone or has dropped its handle, or the target has closed
+/// the channel.
+/// @throws what tells why it can't be sent: the host has to hear that in its place.
+bool send_outcome(int channel, std::uint32_t kind, message& body);
 
 /// Adds the exception that is being handled, and what caused it.
 void describe_current(std::vector<remote_error::exception>& chain);

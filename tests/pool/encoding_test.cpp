@@ -1,16 +1,23 @@
 // Arguments and results on their way: of any size, in chunks, and such that can't be written or read.
+#include <coproc/connection.hpp>
+#include <coproc/make_pipe.hpp>
 #include <coproc/pool.hpp>
 
+#include "os/socket.hpp"
 #include "pool/list_of.hpp"
 #include "pool/targets.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/fault.hpp"
 #include "support/pending.hpp"
 
+#include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 using namespace coproc::test;
@@ -196,6 +203,38 @@ CO_TEST_ONCE(a_result_that_cannot_be_encoded_is_that_tasks_error) {
   coproc::pool workers(co_await this_executor(), 1);
   auto error = co_await thrown_by<coproc::remote_error>(workers.apply<make_unwritable>());
   BOOST_TEST(error.message() == "this can't be written");
+}
+
+std::vector<coproc::connection<int>> many_ends(std::size_t count) {
+  std::vector<coproc::connection<int>> ends;
+  while (ends.size() != count) ends.push_back(coproc::make_pipe<int>().first);
+  return ends;
+}
+
+/// @returns what goes by a packet.
+std::string fail_to_send(int error) {
+  static std::optional<fault> injected;
+  injected.emplace(coproc::os::call::sendmsg, error, 1);
+  return std::string(100'000, 'x');
+}
+
+CO_TEST_ONCE(a_result_that_cannot_be_sent_is_that_tasks_error) {
+  coproc::pool workers(co_await this_executor(), 1);
+  const int worker = co_await workers.apply<t::own_pid>();
+  const std::vector<std::size_t> counts = list_of<std::size_t>(1, coproc::os::max_descriptors + 1, 2);
+  auto items = workers.imap<many_ends>(counts, map_options().chunk_size(3));
+  auto one = co_await items.next();
+  BOOST_TEST(one.value().size() == 1u);
+  auto error = co_await thrown_by<coproc::remote_error>(items.next());
+  CHECK_CONTAINS(error.message(), "the result can't be sent: it has more than 253 descriptors");
+  auto two = co_await items.next();
+  BOOST_TEST(two.value().size() == 2u);
+  for (int number : {ENOMEM, ENOBUFS, ETOOMANYREFS}) {
+    error = co_await thrown_by<coproc::remote_error>(workers.apply<fail_to_send>(number));
+    CHECK_CONTAINS(error.message(), "the result can't be sent: " + std::system_category().message(number));
+  }
+  const int still = co_await workers.apply<t::own_pid>();
+  BOOST_TEST(still == worker);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

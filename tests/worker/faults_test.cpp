@@ -1,7 +1,10 @@
 // Starting and ending a function process while system calls fail: nothing leaks, the error says what failed,
 // and the same object can be started when that is over.
+#include <coproc/connection.hpp>
+#include <coproc/make_pipe.hpp>
 #include <coproc/process.hpp>
 
+#include "os/socket.hpp"
 #include "support/build.hpp"
 #include "support/expect.hpp"
 #include "support/fault.hpp"
@@ -11,6 +14,8 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -102,6 +107,33 @@ METHOD_TEST_ONCE(no_processes) {
 METHOD_TEST_ONCE(no_way_to_send) {
   for (int error : {EAGAIN, ENOBUFS, EPIPE, ETOOMANYREFS})
     co_await fail_at_every(method, os_call::sendmsg, error);
+}
+
+std::vector<coproc::connection<int>> many_ends(std::size_t count) {
+  std::vector<coproc::connection<int>> ends;
+  while (ends.size() != count) ends.push_back(coproc::make_pipe<int>().first);
+  return ends;
+}
+
+std::string fail_to_send(int error) {
+  static std::optional<fault> injected;
+  injected.emplace(os_call::sendmsg, error, 1);
+  return "result";
+}
+
+METHOD_TEST_ONCE(result_that_cannot_be_sent_is_an_error) {
+  process p(by(method), target<many_ends>, coproc::os::max_descriptors + 1);
+  co_await p.start();
+  auto failure = co_await thrown_by<coproc::remote_error>([&] { return p.result(); });
+  CHECK_CONTAINS(failure.message(), "the result can't be sent: it has more than 253 descriptors");
+  BOOST_TEST(p.exitcode().value() == 1);
+  for (int error : {ENOMEM, ENOBUFS, ETOOMANYREFS}) {
+    process q(by(method), target<fail_to_send>, error);
+    co_await q.start();
+    failure = co_await thrown_by<coproc::remote_error>([&] { return q.result(); });
+    CHECK_CONTAINS(failure.message(), "the result can't be sent: " + std::system_category().message(error));
+    BOOST_TEST(q.exitcode().value() == 1);
+  }
 }
 
 METHOD_TEST_ONCE(no_way_to_receive) {
