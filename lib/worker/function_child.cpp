@@ -3,6 +3,7 @@
 #include "ipc/packet.hpp"
 #include "os/code_address.hpp"
 #include "os/error.hpp"
+#include "os/flush.hpp"
 #include "os/liveness.hpp"
 #include "os/self.hpp"
 #include "os/socket.hpp"
@@ -128,7 +129,7 @@ void flush(std::basic_ostream<Char>& stream) {
   flush(std::wcerr);
   flush(std::wclog);
   if (what == at_end::flush_all) {
-    std::fflush(nullptr);
+    os::flush_files();
   } else {
     std::fflush(stdout);
     std::fflush(stderr);

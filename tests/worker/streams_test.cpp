@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -86,6 +87,33 @@ METHOD_TEST_ONCE(what_was_written_is_flushed_at_the_end) {
   co_await exits.start();
   out = co_await exits.out().read_all();
   BOOST_TEST(out == "before");
+}
+
+/// Ends while another thread waits for input, and with something in a stream of its own.
+void end_beside_a_reader(std::string path) {
+  std::thread([] {
+    std::string line;
+    std::getline(std::cin, line);
+  }).detach();
+  while (::ftrylockfile(stdin) == 0) { // it does not read yet
+    ::funlockfile(stdin);
+    std::this_thread::yield();
+  }
+  std::FILE* const file = std::fopen(path.c_str(), "w");
+  std::fputs("kept", file);
+  std::printf("printed");
+}
+
+METHOD_TEST_ONCE(end_does_not_wait_for_a_thread_that_reads) {
+  scratch_directory scratch;
+  const auto path = scratch.path() / "file";
+  process p{by(method).in(stdio::pipe()).out(stdio::pipe()), target<end_beside_a_reader>, path.string()};
+  co_await p.start();
+  co_await p.result();
+  std::string out = co_await p.out().read_all();
+  BOOST_TEST(out == "printed");
+  // A fork of the host leaves alone what it has copies of.
+  BOOST_TEST(content_of(path) == (method == start_method::fork ? "" : "kept"));
 }
 
 METHOD_TEST(pipes_work_both_ways) {
