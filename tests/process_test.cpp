@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace coproc::test;
@@ -308,6 +309,26 @@ METHOD_TEST_ONCE(memory_is_not_shared) {
   BOOST_TEST(global == 5);
   BOOST_TEST(seen == (method == start_method::fork ? 5 : 1),
              "a fork has the parent's memory, others begin anew");
+}
+
+/// What a copy of the process ends with that comes back from the function, too.
+int status_of_a_copy(bool throws) {
+  const pid_t copy = ::fork();
+  if (copy == 0 && throws) throw std::runtime_error("the copy's");
+  if (copy == 0) return -1;
+  int status = 0;
+  ::waitpid(copy, &status, 0);
+  return status;
+}
+
+METHOD_TEST_ONCE(copy_of_the_process_that_comes_back_says_nothing) {
+  for (bool throws : {false, true}) {
+    process p{by(method), target<status_of_a_copy>, throws};
+    co_await p.start();
+    int status = co_await p.result();
+    BOOST_TEST(WIFEXITED(status));
+    BOOST_TEST(WEXITSTATUS(status) == (throws ? 1 : 0));
+  }
 }
 
 // A fork of the host.

@@ -36,7 +36,8 @@ inline constexpr bool is_unnamed<unnamed<Function>> = true;
 /// It is killed when the host ends, in whatever way that happens, and when this object is destroyed; see
 /// detach(). When the function returns, stdout, stderr and the streams of C++ are flushed, and the process
 /// ends without running destructors of static objects (`_exit`): with exit code 0, or 1 if the function
-/// threw.
+/// threw. Its other threads are not waited for. A copy of the process that the function has made, fork(2),
+/// and that comes back from it as well, ends there with such an exit code, and flushes nothing.
 ///
 /// **Destruction**: kills the child, with its group, without waiting; it is reaped later. Coroutines that
 /// start it or wait for it complete with `operation_aborted`.

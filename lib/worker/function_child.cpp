@@ -92,15 +92,22 @@ void send(int channel, call_kind kind, message& body) {
 
 /// @returns the exit code.
 int carry_out(int channel, const std::function<void(message&)>& body) {
+  const int self = os::own_id();
+  // A child of the target's own, that has come back from it, has nothing to say: its parent goes on.
+  const auto leave_copy = [self](int code) {
+    if (os::own_id() != self) std::_Exit(code);
+  };
   std::vector<remote_error::exception> chain;
   try {
     message result;
     body(result);
+    leave_copy(EXIT_SUCCESS);
     (void)send_outcome(channel, static_cast<std::uint32_t>(call_kind::result), result);
     return EXIT_SUCCESS;
   } catch (abi::__forced_unwind&) {
     throw; // pthread_exit
   } catch (...) {
+    leave_copy(threw);
     describe_current(chain);
   }
   message encoded;
