@@ -99,14 +99,16 @@ public:
   /// **Cancellation**: as join().
   asio::awaitable<R> result() { return result_of(core_.result()); }
 
-  /// @returns whether it has been started and not ended yet.
+  /// @returns whether it has been started and not ended yet. @throws std::logic_error if it was detached.
   bool is_alive() const { return core_.is_alive(); }
   /// @returns its id, also after its end. @throws std::logic_error before the start.
   int pid() const { return core_.pid(); }
   const std::string& name() const { return core_.name(); }
-  /// @returns how it ended; nullopt before that.
+  /// @returns how it ended; nullopt before that. Of a child of the fork server that is unknown if the event
+  /// loop has gone before the server told of its end. @throws std::logic_error if it was detached.
   std::optional<exit_status> status() const { return core_.status(); }
   /// @returns its exit code, or -signal if a signal killed it, as in Python; nullopt while it has not ended.
+  /// @throws std::logic_error if it was detached.
   std::optional<int> exitcode() const {
     std::optional<exit_status> end = core_.status();
     if (!end) return std::nullopt;
@@ -118,8 +120,8 @@ public:
   void terminate() { core_.terminate(); }
   void kill() { core_.kill(); }
 
-  /// Lets it live on without this object, and without the host. Waiting for it afterwards, or sending it a
-  /// signal, is a `std::logic_error`; its result is lost.
+  /// Lets it live on without this object, and without the host. Waiting for it afterwards, sending it a
+  /// signal, or asking whether and how it ended is a `std::logic_error`; its result is lost.
   void detach() { core_.detach(); }
 
   /// The host's end of a standard stream that is stdio::pipe(). @throws std::logic_error if it is none, or
