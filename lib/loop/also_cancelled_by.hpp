@@ -22,8 +22,12 @@ asio::awaitable<T> also_cancelled_by(std::shared_ptr<asio::cancellation_signal> 
   asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
   struct forwarding {
     asio::cancellation_slot from;
-    ~forwarding() { from.clear(); }
-  } forward{cancellation.slot()};
+    asio::cancellation_slot to;
+    ~forwarding() {
+      from.clear();
+      to.clear(); // what is there holds the executor, and the signal may outlive its context
+    }
+  } forward{cancellation.slot(), signal->slot()};
   if (forward.from.is_connected())
     forward.from.assign([signal](asio::cancellation_type_t type) { signal->emit(type); });
   auto token = asio::bind_cancellation_slot(signal->slot(), asio::use_awaitable);

@@ -40,7 +40,7 @@ void fork_client::shutdown() noexcept {
     for (auto& [id, child] : children_)
       if (child.on_end) graveyard_.push_back(std::exchange(child.on_end, nullptr));
     waiting_ = 0;
-    drain(lock, extent::all); // how those ended that nobody waited for
+    if (!link_.is_copy()) drain(lock, extent::all); // how those ended that nobody waited for
     link_.close();
     std::erase_if(children_, [](const auto& child) { return !child.second.record; });
   }

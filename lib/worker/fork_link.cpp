@@ -2,7 +2,6 @@
 
 #include "os/boost_process.hpp"
 #include "os/error.hpp"
-#include "os/fork.hpp"
 #include "os/open.hpp"
 #include "os/ready.hpp"
 #include "os/reaper.hpp"
@@ -63,14 +62,12 @@ void fork_link::close() noexcept {
     watching_ = false;
   }
   // A fork of the host leaves it by closing its copy.
-  if (socket_ && generation_ == os::fork_generation()) os::shut_down(socket_.get());
+  if (socket_ && !is_copy()) os::shut_down(socket_.get());
   socket_.reset();
   if (server_.pid > 0) os::reap_later(std::exchange(server_, {}));
 }
 
-bool fork_link::is_ours() const {
-  return generation_ == os::fork_generation() && credentials_ == os::own_credentials();
-}
+bool fork_link::is_ours() const { return !is_copy() && credentials_ == os::own_credentials(); }
 
 bool fork_link::has_hung_up() const noexcept { return os::has_hung_up(socket_.get()); }
 

@@ -3,6 +3,7 @@
 #include "ipc/message_buffer.hpp"
 #include "ipc/packet.hpp"
 #include "os/credentials.hpp"
+#include "os/fork.hpp"
 #include "os/host_fd.hpp"
 #include "os/launch.hpp"
 #include "os/open.hpp"
@@ -40,8 +41,9 @@ public:
   /// Counts the servers.
   std::uint64_t number() const noexcept { return number_; }
 
-  /// @returns whether the server is this process's, not that of the one that it is a fork of, and may do what
-  /// this process may now.
+  /// @returns whether the server is that of the process that this one is a fork of.
+  bool is_copy() const noexcept { return generation_ != os::fork_generation(); }
+  /// @returns whether it is this process's own, and may do what this process may now.
   bool is_ours() const;
   /// @returns whether the server has ended. Its last words may still wait to be received.
   bool has_hung_up() const noexcept;
