@@ -11,8 +11,10 @@
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/system_executor.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
 
 #include <cstdlib>
 #include <exception>
@@ -283,6 +285,11 @@ int main(int argc, char** argv) {
     });
     loop.run();
     return 0;
+  }
+  if (what == "system-executor") { // whose context, and so a fork server, is there until the program ends
+    coproc::init(argc, argv);
+    return asio::co_spawn(asio::system_executor(), results(strings(argv, argv + argc)), asio::use_future)
+        .get();
   }
   // A main() that comes to init too late in a child: it has ended by then.
   if (std::getenv("COPROC_TEST_LATE_INIT") && what != "late-init") return 3;

@@ -113,6 +113,11 @@ METHOD_TEST_ONCE(arguments_may_be_taken_out_before_init) {
   co_await check_results(host("shift", method).env("COPROC_TEST_SHIFT", "1"));
 }
 
+METHOD_TEST_ONCE(loop_may_be_that_of_the_system_executor) {
+  if (method == start_method::fork) co_return; // for hosts of one thread
+  co_await check_results(host("system-executor", method));
+}
+
 METHOD_TEST_ONCE(children_have_the_rights_that_the_host_has_at_their_start) {
   if (::getuid() != 0) co_return; // none to give up
   auto result = co_await coproc::run(host("rights", method));

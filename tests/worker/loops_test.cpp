@@ -14,7 +14,6 @@
 #include <asio/query.hpp>
 #include <asio/require.hpp>
 #include <asio/strand.hpp>
-#include <asio/system_executor.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 
@@ -210,15 +209,6 @@ BOOST_AUTO_TEST_CASE(executor_of_any_kind) {
       asio::co_spawn(asio::make_strand(strand), run_some(method, good, 3), asio::use_future).get();
     }
     BOOST_TEST(good == 5 * 2 * 3);
-  }
-}
-
-BOOST_AUTO_TEST_CASE(system_executor) {
-  // Its context, and so a fork server, is there until the program ends.
-  for (start_method method : for_threads) {
-    std::atomic<int> good{0};
-    asio::co_spawn(asio::system_executor(), run_some(method, good, 3), asio::use_future).get();
-    BOOST_TEST(good == 2 * 3);
   }
 }
 
