@@ -92,13 +92,22 @@ connection_state::sending connection_state::try_send(message& encoded, os::block
   return sending::sent;
 }
 
-bool connection_state::try_recv(received_message& result, os::blocking wait) {
+bool connection_state::try_recv(received_message& result) {
   require_open();
   if (!buffer_) buffer_ = message_buffer(max_inline);
-  incoming next = receive_message(socket_.get(), buffer_.bytes(), wait);
+  switch (os::look_ahead(socket_.get())) {
+  case os::next_packet::none:
+    return false;
+  case os::next_packet::no_room:
+    os::throw_errno(EMFILE, "connection: cannot receive"); // later there may be
+  case os::next_packet::fits:
+    break;
+  }
+  incoming next = receive_message(socket_.get(), buffer_.bytes(), os::blocking::no);
   if (next.error == EAGAIN) return false;
   if (next.error == EMFILE) {
-    // The kernel has taken the packet apart. Nobody is to go on as if there had been none.
+    // Another thread has taken the last one since, and the kernel has taken the packet apart. Nobody is to go
+    // on as if there had been none.
     lost_ = true;
     close();
     throw_lost();
@@ -298,7 +307,8 @@ void connection_core::blocking_send(message& encoded) const {
 
 received_message connection_core::blocking_recv() const {
   received_message result;
-  require(state_)->try_recv(result, os::blocking::yes);
+  constexpr int for_ever = -1;
+  while (!require(state_)->try_recv(result)) (void)state_->is_readable(for_ever);
   return result;
 }
 

@@ -40,9 +40,13 @@ struct received {
 received receive_packet(int socket, std::span<std::byte> head, std::span<std::byte> body,
                         std::vector<unique_fd>& descriptors, blocking wait);
 
-/// @returns whether this process has room for the descriptors of the packet that comes next, which stays
-/// there.
-bool has_room_for_descriptors(int socket) noexcept;
+/// What a socket would give, which stays there.
+enum class next_packet {
+  none,   ///< Nothing has come yet.
+  fits,   ///< Or it is the end, or an error.
+  no_room ///< This process has no room for its descriptors.
+};
+next_packet look_ahead(int socket) noexcept;
 
 /// No more packets in either direction, whoever else has a copy of the descriptor.
 void shut_down(int socket) noexcept;

@@ -99,7 +99,7 @@ received receive_packet(int socket, std::span<std::byte> head, std::span<std::by
   return {.size = static_cast<std::size_t>(size)};
 }
 
-bool has_room_for_descriptors(int socket) noexcept {
+next_packet look_ahead(int socket) noexcept {
   std::byte any;
   iovec part{&any, sizeof any};
   alignas(cmsghdr) unsigned char control[CMSG_SPACE(sizeof(int) * max_descriptors)];
@@ -111,7 +111,7 @@ bool has_room_for_descriptors(int socket) noexcept {
   ssize_t size;
   do size = ::recvmsg(socket, &packet, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   while (size < 0 && is_passing(errno));
-  if (size < 0) return true; // nothing is there
+  if (size < 0) return errno == EAGAIN ? next_packet::none : next_packet::fits;
   for (cmsghdr* at = CMSG_FIRSTHDR(&packet); at; at = CMSG_NXTHDR(&packet, at)) {
     if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS) continue;
     for (std::size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= at->cmsg_len; ++i) {
@@ -120,7 +120,7 @@ bool has_room_for_descriptors(int socket) noexcept {
       ::close(number);
     }
   }
-  return !(packet.msg_flags & MSG_CTRUNC);
+  return packet.msg_flags & MSG_CTRUNC ? next_packet::no_room : next_packet::fits;
 }
 
 void shut_down(int socket) noexcept { ::shutdown(socket, SHUT_RDWR); }
