@@ -92,10 +92,10 @@ connection_state::sending connection_state::try_send(message& encoded, os::block
   return sending::sent;
 }
 
-bool connection_state::try_recv(received_message& result) {
+bool connection_state::try_recv(received_message& result, os::blocking wait) {
   require_open();
   if (!buffer_) buffer_ = message_buffer(max_inline);
-  switch (os::look_ahead(socket_.get())) {
+  switch (os::look_ahead(socket_.get(), wait)) {
   case os::next_packet::none:
     return false;
   case os::next_packet::no_room:
@@ -103,7 +103,7 @@ bool connection_state::try_recv(received_message& result) {
   case os::next_packet::fits:
     break;
   }
-  incoming next = receive_message(socket_.get(), buffer_.bytes(), os::blocking::no);
+  incoming next = receive_message(socket_.get(), buffer_.bytes(), wait);
   if (next.error == EAGAIN) return false;
   if (next.error == EMFILE) {
     // Another thread has taken the last one since, and the kernel has taken the packet apart. Nobody is to go
@@ -307,8 +307,7 @@ void connection_core::blocking_send(message& encoded) const {
 
 received_message connection_core::blocking_recv() const {
   received_message result;
-  constexpr int for_ever = -1;
-  while (!require(state_)->try_recv(result)) (void)state_->is_readable(for_ever);
+  require(state_)->try_recv(result, os::blocking::yes);
   return result;
 }
 

@@ -36,7 +36,7 @@ public:
   /// @throws connection_closed.
   sending try_send(message& encoded, os::blocking wait = os::blocking::no);
   /// Receives into @p result, or @returns false if nothing is there. @throws connection_closed.
-  bool try_recv(received_message& result);
+  bool try_recv(received_message& result, os::blocking wait = os::blocking::no);
   /// @returns whether try_recv() would not return false.
   bool is_readable(int milliseconds) const;
 

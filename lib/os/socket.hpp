@@ -42,11 +42,11 @@ received receive_packet(int socket, std::span<std::byte> head, std::span<std::by
 
 /// What a socket would give, which stays there.
 enum class next_packet {
-  none,   ///< Nothing has come yet.
+  none,   ///< Nothing has come yet; not if it may block.
   fits,   ///< Or it is the end, or an error.
   no_room ///< This process has no room for its descriptors.
 };
-next_packet look_ahead(int socket) noexcept;
+next_packet look_ahead(int socket, blocking wait) noexcept;
 
 /// No more packets in either direction, whoever else has a copy of the descriptor.
 void shut_down(int socket) noexcept;

@@ -99,7 +99,7 @@ received receive_packet(int socket, std::span<std::byte> head, std::span<std::by
   return {.size = static_cast<std::size_t>(size)};
 }
 
-next_packet look_ahead(int socket) noexcept {
+next_packet look_ahead(int socket, blocking wait) noexcept {
   std::byte any;
   iovec part{&any, sizeof any};
   alignas(cmsghdr) unsigned char control[CMSG_SPACE(sizeof(int) * max_descriptors)];
@@ -109,7 +109,8 @@ next_packet look_ahead(int socket) noexcept {
   packet.msg_control = control;
   packet.msg_controllen = sizeof control;
   ssize_t size;
-  do size = ::recvmsg(socket, &packet, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  const int flags = MSG_PEEK | MSG_CMSG_CLOEXEC | (wait == blocking::no ? MSG_DONTWAIT : 0);
+  do size = ::recvmsg(socket, &packet, flags);
   while (size < 0 && is_passing(errno));
   if (size < 0) return errno == EAGAIN ? next_packet::none : next_packet::fits;
   for (cmsghdr* at = CMSG_FIRSTHDR(&packet); at; at = CMSG_NXTHDR(&packet, at)) {
