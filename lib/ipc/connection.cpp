@@ -95,18 +95,23 @@ connection_state::sending connection_state::try_send(message& encoded, os::block
 bool connection_state::try_recv(received_message& result, os::blocking wait) {
   require_open();
   if (!buffer_) buffer_ = message_buffer(max_inline);
-  switch (os::look_ahead(socket_.get(), wait)) {
-  case os::next_packet::none:
-    return false;
-  case os::next_packet::no_room:
-    os::throw_errno(EMFILE, "connection: cannot receive"); // later there may be
-  case os::next_packet::fits:
-    break;
+  // A look costs as much as a small value, so it is taken to be good for a moment.
+  constexpr std::chrono::milliseconds moment{1};
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_ >= moment) {
+    switch (os::look_ahead(socket_.get(), wait)) {
+    case os::next_packet::none:
+      return false;
+    case os::next_packet::no_room:
+      os::throw_errno(EMFILE, "connection: cannot receive"); // later there may be
+    case os::next_packet::fits:
+      looked_ = now;
+    }
   }
   incoming next = receive_message(socket_.get(), buffer_.bytes(), wait);
   if (next.error == EAGAIN) return false;
   if (next.error == EMFILE) {
-    // Another thread has taken the last one since, and the kernel has taken the packet apart. Nobody is to go
+    // Somebody has taken the last one since, and the kernel has taken the packet apart. Nobody is to go
     // on as if there had been none.
     lost_ = true;
     close();

@@ -10,6 +10,7 @@
 
 #include <asio/posix/stream_descriptor.hpp>
 
+#include <chrono>
 #include <optional>
 
 namespace coproc::detail {
@@ -51,8 +52,9 @@ private:
   void leave_loop() noexcept;
   void shutdown() noexcept override;
 
-  bool gone_ = false; // to another process
-  bool lost_ = false; // a value, for want of a descriptor
+  bool gone_ = false;                              // to another process
+  bool lost_ = false;                              // a value, for want of a descriptor
+  std::chrono::steady_clock::time_point looked_{}; // and found room for descriptors
   os::host_fd socket_;
   message_buffer buffer_; // for the bytes of one packet, which are decoded from there
   std::optional<asio::posix::stream_descriptor> descriptor_;
