@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace coproc {
@@ -95,10 +96,12 @@ void init(int argc, char** argv) {
   using namespace detail;
   process_identity& self = identity();
   if (argc > 0) self.program = argv[0];
-  self.initialized = true;
-  // A child that did not see that it is one would start children as its parent does. So it asks the system,
-  // too, in case that the caller of init() has taken out of argv what it had read.
+  const bool again = std::exchange(self.initialized, true);
   if (argc > 1 && is_option(argv[1])) become_child(argv[1], argc > 2 ? argv[2] : "");
+  // A child that did not see that it is one would start children as its parent does. So it asks the system,
+  // too, in case that the caller of init() has taken out of argv what it had read. (Not again: one that the
+  // server has forked has the server's arguments.)
+  if (again) return;
   const std::vector<std::string> arguments = os::own_arguments();
   if (arguments.size() > 1 && is_option(arguments[1]))
     become_child(arguments[1], arguments.size() > 2 ? arguments[2] : "");

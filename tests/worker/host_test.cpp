@@ -113,6 +113,18 @@ METHOD_TEST_ONCE(arguments_may_be_taken_out_before_init) {
   co_await check_results(host("shift", method).env("COPROC_TEST_SHIFT", "1"));
 }
 
+int init_again() {
+  coproc::init(0, nullptr);
+  return 5;
+}
+
+METHOD_TEST_ONCE(function_may_call_init_again) {
+  coproc::process p{by(method), coproc::target<init_again>};
+  co_await p.start();
+  int back = co_await p.result();
+  BOOST_TEST(back == 5);
+}
+
 METHOD_TEST_ONCE(loop_may_be_that_of_the_system_executor) {
   if (method == start_method::fork) co_return; // for hosts of one thread
   co_await check_results(host("system-executor", method));
