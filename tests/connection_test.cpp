@@ -354,6 +354,20 @@ CO_TEST(sender_among_too_many_descriptors_can_be_stopped) {
   BOOST_TEST(aborted);
 }
 
+CO_TEST_ONCE(blocking_forms_block_where_a_loop_has_waited) {
+  auto [a, b] = make_pipe<std::string>();
+  auto waiter = co_await beside(b.recv());
+  co_await breathe();
+  co_await a.send("waited for");
+  co_await waiter.result();
+  forked late([&a_ = a] {
+    std::this_thread::sleep_for(50ms);
+    a_.blocking_send("late");
+  });
+  BOOST_TEST(b.blocking_recv() == "late");
+  BOOST_TEST(late.ended_well());
+}
+
 using many_pipes = std::vector<std::pair<coproc::connection<std::string>, coproc::connection<std::string>>>;
 constexpr int values_of_each = 8; // for which every pipe has room
 
@@ -370,7 +384,7 @@ asio::awaitable<void> receive_some(coproc::connection<std::string>& from, int& r
 
 /// With more descriptors on their way than the kernel lets an ordinary user have.
 void send_too_many() {
-  const rlimit limit{100, 100};
+  const rlimit limit{120, 120};
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) throw std::runtime_error("setrlimit");
   many_pipes pipes;
   for (int i = 0; i != 25; ++i) pipes.push_back(make_pipe<std::string>());

@@ -131,6 +131,11 @@ bool connection_state::is_readable(int milliseconds) const {
   return os::is_readable(socket_.get(), milliseconds);
 }
 
+void connection_state::wait_writable() const {
+  require_open();
+  os::wait_writable(socket_.get());
+}
+
 namespace {
 
 /// Counts those who wait.
@@ -306,13 +311,20 @@ asio::awaitable<bool> connection_core::poll(duration limit) const { return poll_
 void connection_core::blocking_send(message& encoded) const {
   using sending = connection_state::sending;
   back_off pauses;
-  while (require(state_)->try_send(encoded, os::blocking::yes) != sending::sent)
-    std::this_thread::sleep_for(pauses.next());
+  for (;;) {
+    const sending outcome = require(state_)->try_send(encoded, os::blocking::yes);
+    if (outcome == sending::sent) return;
+    if (outcome == sending::behind)
+      state_->wait_writable();
+    else
+      std::this_thread::sleep_for(pauses.next());
+  }
 }
 
 received_message connection_core::blocking_recv() const {
   received_message result;
-  require(state_)->try_recv(result, os::blocking::yes);
+  constexpr int for_ever = -1;
+  while (!require(state_)->try_recv(result, os::blocking::yes)) (void)state_->is_readable(for_ever);
   return result;
 }
 

@@ -34,12 +34,16 @@ public:
     behind,   ///< The receiver is: there is room again when it has received.
     too_many, ///< Descriptors of this user are on their way: nothing tells when they have arrived.
   };
+  // Where a loop has waited, in whatever process, the socket does not block any more (Asio sets FIONBIO,
+  // which is the open file's and not the descriptor's): the blocking forms, too, can find nothing or no room.
+
   /// @throws connection_closed.
   sending try_send(message& encoded, os::blocking wait = os::blocking::no);
   /// Receives into @p result, or @returns false if nothing is there. @throws connection_closed.
   bool try_recv(received_message& result, os::blocking wait = os::blocking::no);
   /// @returns whether try_recv() would not return false.
   bool is_readable(int milliseconds) const;
+  void wait_writable() const;
 
   /// The descriptor as the loop of @p executor knows it.
   /// @throws std::logic_error if it belongs to another one.

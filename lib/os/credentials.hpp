@@ -16,7 +16,8 @@ struct credentials {
   bool operator==(const credentials&) const = default;
 };
 
-/// @returns those of the calling thread, which the C library keeps alike in all threads.
+/// @returns those of the calling thread. (Users and groups are alike in all threads, capabilities each
+/// thread's own.)
 credentials own_credentials();
 
 } // namespace coproc::os

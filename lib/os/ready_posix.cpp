@@ -18,13 +18,21 @@ void wait_ready(std::span<watched, 3> all, int milliseconds) noexcept {
   for (std::size_t i = 0; i != all.size(); ++i) all[i].ready = (polled[i].revents & ~POLLOUT) != 0;
 }
 
-bool is_readable(int fd, int milliseconds) noexcept {
-  pollfd readable{fd, POLLIN, 0};
+namespace {
+
+bool becomes_ready(int fd, short events, int milliseconds) noexcept {
+  pollfd ready{fd, events, 0};
   int result;
-  do result = ::poll(&readable, 1, milliseconds);
+  do result = ::poll(&ready, 1, milliseconds);
   while (result < 0 && errno == EINTR && milliseconds < 0);
   return result > 0;
 }
+
+} // namespace
+
+bool is_readable(int fd, int milliseconds) noexcept { return becomes_ready(fd, POLLIN, milliseconds); }
+
+void wait_writable(int fd) noexcept { (void)becomes_ready(fd, POLLOUT, -1); }
 
 bool has_hung_up(int fd) noexcept {
   pollfd socket{fd, 0, 0};

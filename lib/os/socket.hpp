@@ -42,7 +42,7 @@ received receive_packet(int socket, std::span<std::byte> head, std::span<std::by
 
 /// What a socket would give, which stays there.
 enum class next_packet {
-  none,   ///< Nothing has come yet; not if it may block.
+  none,   ///< Nothing has come yet.
   fits,   ///< Or it is the end, or an error.
   no_room ///< This process has no room for its descriptors.
 };

@@ -3,6 +3,8 @@
 #include "os/reaper.hpp"
 #include "os/signal.hpp"
 
+#include <cerrno>
+
 namespace coproc::detail {
 
 void own_process::wait(std::function<void(bool)> handler) {
@@ -26,10 +28,12 @@ std::optional<os::exit_record> own_process::try_reap() noexcept {
 os::presence own_process::look() noexcept { return os::look(process_.pid, process_.pidfd.get()); }
 
 int own_process::signal(int number) noexcept {
+  if (is_copy()) return ESRCH;
   return os::signal_process(process_.pid, process_.pidfd.get(), number);
 }
 
 int own_process::signal_group(int number) noexcept {
+  if (is_copy()) return ESRCH;
   return os::signal_group(process_.pid, process_.pidfd.get(), number);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "loop/context_service.hpp"
+#include "os/fork.hpp"
 #include "os/reap.hpp"
 
 #include <asio/any_io_executor.hpp>
@@ -45,6 +46,14 @@ public:
   /// Nobody wants to know of its end any more: sees to it that it is reaped some day.
   /// @param service null if the context has ended, or if the process is to live on.
   virtual void give_up(context_service* service, const asio::any_io_executor& executor) noexcept = 0;
+
+protected:
+  /// In a fork of the host, which has a copy of this and of its descriptors: not a child of the caller, who
+  /// is not to signal it.
+  bool is_copy() const noexcept { return generation_ != os::fork_generation(); }
+
+private:
+  const unsigned generation_ = os::fork_generation();
 };
 
 } // namespace coproc::detail

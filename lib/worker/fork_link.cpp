@@ -33,6 +33,7 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
     for (const std::string& variable : variables) plan.envp.push_back(variable.c_str());
     plan.envp.push_back(nullptr);
   }
+  os::credentials credentials = os::own_credentials();
   // What can fail for the loop fails before the server is there.
   asio::posix::stream_descriptor descriptor(executor);
   asio::error_code error;
@@ -47,7 +48,7 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   descriptor_.emplace(std::move(descriptor));
   socket_ = std::move(ends.first);
   generation_ = os::fork_generation();
-  credentials_ = os::own_credentials();
+  credentials_ = std::move(credentials);
   forget_told();
   ++number_;
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "os/exit_watch.hpp"
-#include "os/fork.hpp"
 #include "program/started_process.hpp"
 #include "worker/fork_client.hpp"
 
@@ -39,9 +38,6 @@ public:
   void give_up(context_service* service, const asio::any_io_executor& executor) noexcept override;
 
 private:
-  /// In a fork of the host, which also has a copy of the pidfd: it must not touch the host's children. (Of
-  /// the host's own children waitid(2) says that.)
-  bool is_copy() const noexcept { return generation_ != os::fork_generation(); }
   bool pidfd_says_ended() const noexcept;
 
   std::shared_ptr<fork_client> client_;
@@ -51,7 +47,6 @@ private:
   os::unique_fd pidfd_;
   std::optional<os::exit_watch> orphan_watch_; // when the server is gone, and cannot tell
   bool left_ = false;
-  const unsigned generation_ = os::fork_generation();
 };
 
 } // namespace coproc::detail

@@ -150,10 +150,11 @@ fork_order function_process::order(ends& made, child_streams& streams) {
 
 asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function_process> self) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  std::shared_ptr<fork_client> client = fork_client::of(executor);
   // A server that dies in between is started anew, once.
   for (int attempt = 0; attempt != 2; ++attempt) {
-    places::place place = co_await places::enter(client->orders());
+    places::place place = co_await places::enter(fork_client::of(executor)->orders());
+    // Another one than that before if the host has given up rights meanwhile.
+    std::shared_ptr<fork_client> client = fork_client::of(executor);
     ends made = self->make_ends();
     child_streams streams(self->blame() + ": ");
     fork_order order = self->order(made, streams);

@@ -1,6 +1,7 @@
 // Forks of the host, which have copies of all that it has: its signal handlers, its children, its pools.
 #include <coproc/process.hpp>
 
+#include <coproc/command.hpp>
 #include <coproc/pool.hpp>
 
 #include "pool/targets.hpp"
@@ -62,13 +63,16 @@ METHOD_TEST_ONCE(copy_of_a_process_in_a_fork_leaves_it_alone) {
 
 METHOD_TEST_ONCE(copy_of_a_pool_in_a_fork_leaves_it_alone) {
   std::optional<coproc::pool> workers;
-  workers.emplace(co_await this_executor(), coproc::pool_options().size(2).method(method));
+  workers.emplace(co_await this_executor(), coproc::pool_options().size(3).method(method));
+  auto program = co_await beside(workers->run(coproc::command("sleep", "0.3")));
   auto running = workers->apply_async<pool_targets::sleep_ms>(300);
   co_await workers->apply<pool_targets::square>(3);
   process p{fork_target, [&workers] { workers.reset(); }};
   co_await p.start();
   co_await p.result();
   co_await running.get();
+  coproc::completed slept = co_await program.result();
+  BOOST_TEST(slept.status.success(), slept.status.to_string());
   int nine = co_await workers->apply<pool_targets::square>(3);
   BOOST_TEST(nine == 9);
   BOOST_TEST(workers->stats().restarted == 0u);
