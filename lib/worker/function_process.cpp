@@ -96,7 +96,8 @@ void function_process::read_outcome() {
   const auto fail = [this](int error) {
     os::throw_errno(error, "process '" + name_ + "': cannot receive the result");
   };
-  if (os::look_ahead(channel_.get(), os::blocking::no) == os::next_packet::no_room) fail(EMFILE); // later there may be
+  if (os::look_ahead(channel_.get(), os::blocking::no) == os::next_packet::no_room)
+    fail(EMFILE); // later there may be
   incoming last = receive_message(channel_.get(), os::blocking::no);
   if (last.error == EMFILE || last.error == ENFILE || last.error == ENOMEM || last.error == ENOBUFS)
     fail(last.error);

@@ -114,7 +114,7 @@ asio::awaitable<void> die_at_random() {
       try {
         co_await starts[static_cast<std::size_t>(n)].result();
         if (n == 3 || chance(5)) p.kill(); // the others may have ended by now
-        if (chance(10)) continue; // dropped
+        if (chance(10)) continue;          // dropped
         int result = co_await p.result();
         BOOST_TEST(result == n + 1);
         ++values;
