@@ -13,10 +13,6 @@ launched fork_process() noexcept;
 /// until begin_forked_child().
 launched fork_host() noexcept;
 
-/// @returns a number that is another one in a fork of this process, whoever calls fork(3): what an object
-/// that was made before can tell itself from its copy by.
-unsigned fork_generation() noexcept;
-
 /// In the child of a host: default signal dispositions, an empty signal mask, and its standard streams.
 void begin_forked_child(const std::vector<redirect>& streams) noexcept;
 

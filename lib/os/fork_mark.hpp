@@ -2,19 +2,18 @@
 
 namespace coproc::os {
 
-/// Tells the process that made it from its forks, at the cost of reading a byte.
+/// Tells the process that made it from its forks, whoever calls fork(3) for them: there it is a copy.
 class fork_mark {
 public:
-  /// @throws std::system_error if there is no memory.
-  fork_mark();
-  fork_mark(const fork_mark&) = delete;
-  ~fork_mark();
+  fork_mark() noexcept : generation_(current_generation()) {}
 
-  /// @returns false in a fork of the process that made it (and true everywhere before Linux 4.14).
-  bool is_original() const noexcept { return *mark_ != 0; }
+  /// @returns false in a fork of the process that made it.
+  bool is_original() const noexcept { return generation_ == current_generation(); }
 
 private:
-  volatile unsigned char* mark_; // its page is empty in a fork
+  static unsigned current_generation() noexcept;
+
+  unsigned generation_;
 };
 
 } // namespace coproc::os

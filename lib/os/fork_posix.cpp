@@ -3,7 +3,6 @@
 #include "os/fault.hpp"
 #include "os/host_fd.hpp"
 
-#include <atomic>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -44,16 +43,6 @@ launched fork_host() noexcept {
   }
   return result;
 }
-
-namespace {
-
-std::atomic<unsigned> generation{0};
-
-[[maybe_unused]] const int counts_forks = ::pthread_atfork(nullptr, nullptr, [] { ++generation; });
-
-} // namespace
-
-unsigned fork_generation() noexcept { return generation; }
 
 void begin_forked_child(const std::vector<redirect>& streams) noexcept {
   for (int number = 1; number != NSIG; ++number)

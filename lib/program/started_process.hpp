@@ -1,7 +1,7 @@
 #pragma once
 
 #include "loop/context_service.hpp"
-#include "os/fork.hpp"
+#include "os/fork_mark.hpp"
 #include "os/reap.hpp"
 
 #include <asio/any_io_executor.hpp>
@@ -50,10 +50,10 @@ public:
 protected:
   /// In a fork of the host, which has a copy of this and of its descriptors: not a child of the caller, who
   /// is not to signal it.
-  bool is_copy() const noexcept { return generation_ != os::fork_generation(); }
+  bool is_copy() const noexcept { return !mark_.is_original(); }
 
 private:
-  const unsigned generation_ = os::fork_generation();
+  const os::fork_mark mark_;
 };
 
 } // namespace coproc::detail

@@ -47,7 +47,7 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   }
   descriptor_.emplace(std::move(descriptor));
   socket_ = std::move(ends.first);
-  generation_ = os::fork_generation();
+  mark_ = {};
   credentials_ = std::move(credentials);
   forget_told();
   ++number_;

@@ -3,7 +3,7 @@
 #include "ipc/message_buffer.hpp"
 #include "ipc/packet.hpp"
 #include "os/credentials.hpp"
-#include "os/fork.hpp"
+#include "os/fork_mark.hpp"
 #include "os/host_fd.hpp"
 #include "os/launch.hpp"
 #include "os/open.hpp"
@@ -42,7 +42,7 @@ public:
   std::uint64_t number() const noexcept { return number_; }
 
   /// @returns whether the server is that of the process that this one is a fork of.
-  bool is_copy() const noexcept { return generation_ != os::fork_generation(); }
+  bool is_copy() const noexcept { return !mark_.is_original(); }
   /// @returns whether it is this process's own, and may do what this process may now.
   bool is_ours() const;
   /// @returns whether the server has ended. Its last words may still wait to be received.
@@ -83,7 +83,7 @@ private:
   std::optional<asio::posix::stream_descriptor> descriptor_;
   bool watching_ = false;
   std::uint64_t number_ = 0;
-  unsigned generation_ = 0; // os::fork_generation() of whoever started it
+  os::fork_mark mark_; // of who started it
   os::credentials credentials_;
   std::optional<std::vector<std::string>> told_;
   std::optional<os::directory_id> told_directory_;

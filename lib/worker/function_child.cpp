@@ -4,6 +4,7 @@
 #include "os/code_address.hpp"
 #include "os/error.hpp"
 #include "os/flush.hpp"
+#include "os/fork_mark.hpp"
 #include "os/liveness.hpp"
 #include "os/self.hpp"
 #include "os/socket.hpp"
@@ -92,10 +93,10 @@ void send(int channel, call_kind kind, message& body) {
 
 /// @returns the exit code.
 int carry_out(int channel, const std::function<void(message&)>& body) {
-  const int self = os::own_id();
+  const os::fork_mark mark;
   // A child of the target's own, that has come back from it, has nothing to say: its parent goes on.
-  const auto leave_copy = [self](int code) {
-    if (os::own_id() != self) std::_Exit(code);
+  const auto leave_copy = [&mark](int code) {
+    if (!mark.is_original()) std::_Exit(code);
   };
   std::vector<remote_error::exception> chain;
   try {
