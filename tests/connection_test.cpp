@@ -3,8 +3,6 @@
 
 #include "connection/question.hpp"
 #include "support/co_test.hpp"
-#include "support/expect.hpp"
-#include "support/fault.hpp"
 #include "support/forked.hpp"
 #include "support/leak_check.hpp"
 #include "support/pending.hpp"
@@ -12,21 +10,15 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
-#include <asio/post.hpp>
-#include <asio/strand.hpp>
 
-#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <exception>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 using namespace coproc::test;
@@ -171,107 +163,6 @@ CO_TEST(closing_this_end_aborts_those_who_wait) {
   BOOST_TEST(poller_aborted);
 }
 
-CO_TEST(cancelled_recv_takes_nothing) {
-  auto [a, b] = make_pipe<int>();
-  auto waiter = co_await beside(b.recv());
-  co_await breathe();
-  waiter.cancel();
-  bool aborted = co_await waiter.aborted();
-  BOOST_TEST(aborted);
-  co_await a.send(5);
-  int got = co_await b.recv();
-  BOOST_TEST(got == 5);
-}
-
-CO_TEST(cancelled_send_sends_nothing) {
-  auto [a, b] = make_pipe<std::string>();
-  std::string block(60'000, 'x');
-  int sent = 0;
-  for (;;) {
-    auto sender = co_await beside(a.send(block));
-    co_await breathe();
-    if (!sender.done()) {
-      sender.cancel();
-      bool aborted = co_await sender.aborted();
-      BOOST_TEST(aborted);
-      break;
-    }
-    co_await sender.result();
-    ++sent;
-  }
-  a.close();
-  int got = 0;
-  try {
-    for (;;) {
-      (void)co_await b.recv();
-      ++got;
-    }
-  } catch (const connection_closed&) {
-  }
-  BOOST_TEST(got == sent);
-}
-
-/// Starts @p operation on a strand, lets @p come happen, which it waits for, and cancels it when it has been
-/// woken by that, but has not resumed. @returns whether it was aborted.
-template <class T, class Function>
-bool aborted_before_it_resumes(asio::io_context& loop, asio::awaitable<T> operation, Function come) {
-  auto strand = asio::make_strand(loop);
-  pending<T> waiter(strand, std::move(operation));
-  loop.restart();
-  loop.poll();
-  BOOST_TEST(!waiter.done());
-  asio::post(strand, [&] {
-    come();
-    std::thread([&] { loop.poll(); }).join(); // wakes it; the strand is taken
-    waiter.cancel();
-  });
-  bool aborted = false;
-  asio::co_spawn(strand, waiter.aborted(), [&](std::exception_ptr error, bool was) {
-    BOOST_TEST(!error);
-    aborted = was;
-  });
-  loop.run_for(deadline());
-  BOOST_TEST(waiter.done());
-  return aborted;
-}
-
-BOOST_AUTO_TEST_CASE(recv_that_is_cancelled_before_it_resumes_takes_nothing) {
-  leak_check leaks;
-  asio::io_context loop(2);
-  auto [a, b] = make_pipe<int>();
-  BOOST_TEST(aborted_before_it_resumes(loop, b.recv(), [&a_ = a] { a_.blocking_send(5); }));
-  BOOST_TEST(b.blocking_poll(0s));
-  BOOST_TEST(b.blocking_recv() == 5);
-}
-
-int receive_all(coproc::connection<std::string>& from) {
-  int count = 0;
-  for (; from.blocking_poll(0s); ++count) (void)from.blocking_recv();
-  return count;
-}
-
-asio::awaitable<void> send_for_ever(coproc::connection<std::string>& to, const std::string& text, int& sent) {
-  for (;; ++sent) co_await to.send(text);
-}
-
-BOOST_AUTO_TEST_CASE(send_that_is_cancelled_before_it_resumes_sends_nothing) {
-  leak_check leaks;
-  asio::io_context loop(2);
-  auto [a, b] = make_pipe<std::string>();
-  const std::string block(60'000, 'x');
-  int sent = 0, received = 0;
-  {
-    pending<void> filler(loop.get_executor(), send_for_ever(a, block, sent));
-    loop.poll();
-  }
-  loop.poll();
-  BOOST_TEST(sent > 0);
-  BOOST_TEST(
-      aborted_before_it_resumes(loop, a.send(block), [&b_ = b, &received] { received += receive_all(b_); }));
-  received += receive_all(b);
-  BOOST_TEST(sent == received);
-}
-
 CO_TEST(poll_says_whether_recv_would_wait) {
   auto [a, b] = make_pipe<int>();
   bool ready = co_await b.poll(0s);
@@ -292,152 +183,6 @@ CO_TEST(poll_says_whether_recv_would_wait) {
   a.close();
   ready = co_await b.poll(1h);
   BOOST_TEST(ready); // the end
-}
-
-CO_TEST(cancelled_poll_leaves_the_value) {
-  auto [a, b] = make_pipe<int>();
-  auto waiter = co_await beside(b.poll(1h));
-  co_await breathe();
-  waiter.cancel();
-  bool aborted = co_await waiter.aborted();
-  BOOST_TEST(aborted);
-  co_await a.send(1);
-  int got = co_await b.recv();
-  BOOST_TEST(got == 1);
-}
-
-const std::string large(70'000, 'l'); // crosses as a descriptor
-
-CO_TEST(too_many_descriptors_on_their_way_make_the_sender_wait) {
-  auto [a, b] = make_pipe<std::string>();
-  {
-    fault full(coproc::os::call::sendmsg, ETOOMANYREFS, 3);
-    auto sender = co_await beside(a.send(large));
-    co_await breathe();
-    BOOST_TEST(!sender.done());
-    co_await sender.result();
-    BOOST_TEST(full.hits() == 3u);
-  }
-  {
-    fault full(coproc::os::call::sendmsg, ETOOMANYREFS, 3);
-    a.blocking_send(large);
-    BOOST_TEST(full.hits() == 3u);
-  }
-  for (int i = 0; i != 2; ++i) {
-    std::string got = co_await b.recv();
-    BOOST_TEST((got == large));
-  }
-}
-
-CO_TEST(sender_among_too_many_descriptors_can_be_stopped) {
-  fault full(coproc::os::call::sendmsg, ETOOMANYREFS);
-  auto [a, b] = make_pipe<std::string>();
-  auto cancelled = co_await beside(a.send(large));
-  co_await breathe();
-  cancelled.cancel();
-  bool aborted = co_await cancelled.aborted();
-  BOOST_TEST(aborted);
-
-  auto closed_there = co_await beside(a.send(large));
-  co_await breathe();
-  BOOST_TEST(!closed_there.done());
-  b.close();
-  co_await thrown_by<connection_closed>(closed_there.result());
-  BOOST_CHECK_THROW(a.blocking_send(large), connection_closed);
-
-  auto [c, d] = make_pipe<std::string>();
-  auto closed_here = co_await beside(c.send(large));
-  co_await breathe();
-  BOOST_TEST(!closed_here.done());
-  c.close();
-  aborted = co_await closed_here.aborted();
-  BOOST_TEST(aborted);
-}
-
-CO_TEST_ONCE(blocking_forms_block_where_a_loop_has_waited) {
-  auto [a, b] = make_pipe<std::string>();
-  auto waiter = co_await beside(b.recv());
-  co_await breathe();
-  co_await a.send("waited for");
-  co_await waiter.result();
-  forked late([&a_ = a] {
-    std::this_thread::sleep_for(50ms);
-    a_.blocking_send("late");
-  });
-  BOOST_TEST(b.blocking_recv() == "late");
-  BOOST_TEST(late.ended_well());
-}
-
-using many_pipes = std::vector<std::pair<coproc::connection<std::string>, coproc::connection<std::string>>>;
-constexpr int values_of_each = 8; // for which every pipe has room
-
-asio::awaitable<void> send_some(coproc::connection<std::string>& to, int& sent) {
-  for (int i = 0; i != values_of_each; ++i, ++sent) co_await to.send(large);
-}
-
-asio::awaitable<void> receive_some(coproc::connection<std::string>& from, int& received) {
-  for (int i = 0; i != values_of_each; ++i) {
-    std::string got = co_await from.recv();
-    if (got == large) ++received;
-  }
-}
-
-/// With more descriptors on their way than the kernel lets an ordinary user have.
-void send_too_many() {
-  const rlimit limit{120, 120};
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) throw std::runtime_error("setrlimit");
-  many_pipes pipes;
-  for (int i = 0; i != 25; ++i) pipes.push_back(make_pipe<std::string>());
-  const int all = values_of_each * static_cast<int>(pipes.size());
-  int sent = 0, received = 0, failed = 0;
-  const auto count_failure = [&](std::exception_ptr error) { failed += error ? 1 : 0; };
-  asio::io_context loop;
-  for (auto& [to, from] : pipes) asio::co_spawn(loop, send_some(to, sent), count_failure);
-  for (int i = 0; i != 100; ++i) loop.poll();
-  if (failed != 0 || sent >= all) throw std::runtime_error("nobody waits");
-  for (auto& [to, from] : pipes) asio::co_spawn(loop, receive_some(from, received), count_failure);
-  loop.run_for(deadline());
-  if (failed != 0 || received != all) throw std::runtime_error("not all has come");
-}
-
-BOOST_AUTO_TEST_CASE(an_ordinary_user_waits_for_its_descriptors_to_arrive) {
-  leak_check leaks;
-  constexpr uid_t nobody = 65534;
-  forked user([] {
-    // Root may have any number on their way. Where it can't become somebody else, there is nothing to see.
-    if (::getuid() == 0 && (::setgid(nobody) != 0 || ::setuid(nobody) != 0)) return;
-    send_too_many();
-  });
-  BOOST_TEST(user.ended_well());
-}
-
-/// Receives when there is no descriptor, and when there is one again.
-void receive_without_descriptor() {
-  auto [a, b] = make_pipe<std::string>();
-  a.blocking_send(large);
-  a.blocking_send("small");
-  rlimit before;
-  ::getrlimit(RLIMIT_NOFILE, &before);
-  const int next = ::dup(0);
-  ::close(next);
-  const rlimit none_left{static_cast<rlim_t>(next), before.rlim_max};
-  if (::setrlimit(RLIMIT_NOFILE, &none_left) != 0) throw std::runtime_error("setrlimit");
-  for (int i = 0; i != 2; ++i) {
-    try {
-      (void)b.blocking_recv();
-      throw std::logic_error("the next value came in its place");
-    } catch (const std::system_error& error) {
-      if (error.code() != std::errc::too_many_files_open) throw;
-    }
-  }
-  ::setrlimit(RLIMIT_NOFILE, &before);
-  if (b.blocking_recv() != large || b.blocking_recv() != "small") throw std::logic_error("another value");
-}
-
-BOOST_AUTO_TEST_CASE(value_without_a_descriptor_left_stays) {
-  leak_check leaks;
-  forked without(receive_without_descriptor);
-  BOOST_TEST(without.ended_well());
 }
 
 CO_TEST(an_end_crosses_through_a_connection) {
@@ -502,6 +247,20 @@ BOOST_AUTO_TEST_CASE(blocking_forms_need_no_loop) {
   sender.join();
 }
 
+CO_TEST_ONCE(blocking_forms_block_where_a_loop_has_waited) {
+  auto [a, b] = make_pipe<std::string>();
+  auto waiter = co_await beside(b.recv());
+  co_await breathe();
+  co_await a.send("waited for");
+  co_await waiter.result();
+  forked late([&a_ = a] {
+    std::this_thread::sleep_for(50ms);
+    a_.blocking_send("late");
+  });
+  BOOST_TEST(b.blocking_recv() == "late");
+  BOOST_TEST(late.ended_well());
+}
+
 BOOST_AUTO_TEST_CASE(another_context_is_a_logic_error) {
   auto [a, b] = make_pipe<int>();
   asio::io_context first;
@@ -514,18 +273,6 @@ BOOST_AUTO_TEST_CASE(another_context_is_a_logic_error) {
   BOOST_REQUIRE(error);
   BOOST_CHECK_THROW(std::rethrow_exception(error), std::logic_error);
   a.blocking_send(1);
-}
-
-BOOST_AUTO_TEST_CASE(no_descriptor_left_is_a_clear_error) {
-  leak_check leaks;
-  fault none(coproc::os::call::socketpair, EMFILE);
-  try {
-    (void)make_pipe<int>();
-    BOOST_ERROR("no exception");
-  } catch (const std::system_error& error) {
-    BOOST_TEST((error.code() == std::errc::too_many_files_open));
-    BOOST_TEST(std::string(error.what()).starts_with("make_pipe"));
-  }
 }
 
 CO_TEST(what_is_no_value_is_a_wire_error) {

@@ -1,6 +1,4 @@
 // Arguments and results on their way: of any size, in chunks, and such that can't be written or read.
-#include <coproc/connection.hpp>
-#include <coproc/make_pipe.hpp>
 #include <coproc/pool.hpp>
 
 #include "os/socket.hpp"
@@ -8,12 +6,11 @@
 #include "pool/targets.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
-#include "support/fault.hpp"
 #include "support/pending.hpp"
+#include "support/unsendable.hpp"
 
 #include <cerrno>
 #include <cstddef>
-#include <optional>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -203,19 +200,6 @@ CO_TEST_ONCE(a_result_that_cannot_be_encoded_is_that_tasks_error) {
   coproc::pool workers(co_await this_executor(), 1);
   auto error = co_await thrown_by<coproc::remote_error>(workers.apply<make_unwritable>());
   BOOST_TEST(error.message() == "this can't be written");
-}
-
-std::vector<coproc::connection<int>> many_ends(std::size_t count) {
-  std::vector<coproc::connection<int>> ends;
-  while (ends.size() != count) ends.push_back(coproc::make_pipe<int>().first);
-  return ends;
-}
-
-/// @returns what goes by a packet.
-std::string fail_to_send(int error) {
-  static std::optional<fault> injected;
-  injected.emplace(coproc::os::call::sendmsg, error, 1);
-  return std::string(100'000, 'x');
 }
 
 CO_TEST_ONCE(a_result_that_cannot_be_sent_is_that_tasks_error) {

@@ -1,7 +1,5 @@
 // Starting and ending a function process while system calls fail: nothing leaks, the error says what failed,
 // and the same object can be started when that is over.
-#include <coproc/connection.hpp>
-#include <coproc/make_pipe.hpp>
 #include <coproc/process.hpp>
 
 #include "os/socket.hpp"
@@ -11,11 +9,11 @@
 #include "support/host_state.hpp"
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
+#include "support/unsendable.hpp"
 
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -107,18 +105,6 @@ METHOD_TEST_ONCE(no_processes) {
 METHOD_TEST_ONCE(no_way_to_send) {
   for (int error : {EAGAIN, ENOBUFS, EPIPE, ETOOMANYREFS})
     co_await fail_at_every(method, os_call::sendmsg, error);
-}
-
-std::vector<coproc::connection<int>> many_ends(std::size_t count) {
-  std::vector<coproc::connection<int>> ends;
-  while (ends.size() != count) ends.push_back(coproc::make_pipe<int>().first);
-  return ends;
-}
-
-std::string fail_to_send(int error) {
-  static std::optional<fault> injected;
-  injected.emplace(os_call::sendmsg, error, 1);
-  return "result";
 }
 
 METHOD_TEST_ONCE(result_that_cannot_be_sent_is_an_error) {

@@ -1,0 +1,165 @@
+// Values that cross as descriptors, when there are too many of these on their way, or none is left.
+#include <coproc/connection.hpp>
+#include <coproc/make_pipe.hpp>
+
+#include "support/co_test.hpp"
+#include "support/expect.hpp"
+#include "support/fault.hpp"
+#include "support/forked.hpp"
+#include "support/leak_check.hpp"
+#include "support/pending.hpp"
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
+#include <cerrno>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+using namespace coproc::test;
+
+BOOST_AUTO_TEST_SUITE(connection_descriptors)
+
+using coproc::connection_closed;
+using coproc::make_pipe;
+
+const std::string large(70'000, 'l'); // crosses as a descriptor
+
+CO_TEST(too_many_descriptors_on_their_way_make_the_sender_wait) {
+  auto [a, b] = make_pipe<std::string>();
+  {
+    fault full(coproc::os::call::sendmsg, ETOOMANYREFS, 3);
+    auto sender = co_await beside(a.send(large));
+    co_await breathe();
+    BOOST_TEST(!sender.done());
+    co_await sender.result();
+    BOOST_TEST(full.hits() == 3u);
+  }
+  {
+    fault full(coproc::os::call::sendmsg, ETOOMANYREFS, 3);
+    a.blocking_send(large);
+    BOOST_TEST(full.hits() == 3u);
+  }
+  for (int i = 0; i != 2; ++i) {
+    std::string got = co_await b.recv();
+    BOOST_TEST((got == large));
+  }
+}
+
+CO_TEST(sender_among_too_many_descriptors_can_be_stopped) {
+  fault full(coproc::os::call::sendmsg, ETOOMANYREFS);
+  auto [a, b] = make_pipe<std::string>();
+  auto cancelled = co_await beside(a.send(large));
+  co_await breathe();
+  cancelled.cancel();
+  bool aborted = co_await cancelled.aborted();
+  BOOST_TEST(aborted);
+
+  auto closed_there = co_await beside(a.send(large));
+  co_await breathe();
+  BOOST_TEST(!closed_there.done());
+  b.close();
+  co_await thrown_by<connection_closed>(closed_there.result());
+  BOOST_CHECK_THROW(a.blocking_send(large), connection_closed);
+
+  auto [c, d] = make_pipe<std::string>();
+  auto closed_here = co_await beside(c.send(large));
+  co_await breathe();
+  BOOST_TEST(!closed_here.done());
+  c.close();
+  aborted = co_await closed_here.aborted();
+  BOOST_TEST(aborted);
+}
+
+using many_pipes = std::vector<std::pair<coproc::connection<std::string>, coproc::connection<std::string>>>;
+constexpr int values_of_each = 8; // for which every pipe has room
+
+asio::awaitable<void> send_some(coproc::connection<std::string>& to, int& sent) {
+  for (int i = 0; i != values_of_each; ++i, ++sent) co_await to.send(large);
+}
+
+asio::awaitable<void> receive_some(coproc::connection<std::string>& from, int& received) {
+  for (int i = 0; i != values_of_each; ++i) {
+    std::string got = co_await from.recv();
+    if (got == large) ++received;
+  }
+}
+
+/// With more descriptors on their way than the kernel lets an ordinary user have.
+void send_too_many() {
+  const rlimit limit{120, 120};
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) throw std::runtime_error("setrlimit");
+  many_pipes pipes;
+  for (int i = 0; i != 25; ++i) pipes.push_back(make_pipe<std::string>());
+  const int all = values_of_each * static_cast<int>(pipes.size());
+  int sent = 0, received = 0, failed = 0;
+  const auto count_failure = [&](std::exception_ptr error) { failed += error ? 1 : 0; };
+  asio::io_context loop;
+  for (auto& [to, from] : pipes) asio::co_spawn(loop, send_some(to, sent), count_failure);
+  for (int i = 0; i != 100; ++i) loop.poll();
+  if (failed != 0 || sent >= all) throw std::runtime_error("nobody waits");
+  for (auto& [to, from] : pipes) asio::co_spawn(loop, receive_some(from, received), count_failure);
+  loop.run_for(deadline());
+  if (failed != 0 || received != all) throw std::runtime_error("not all has come");
+}
+
+BOOST_AUTO_TEST_CASE(an_ordinary_user_waits_for_its_descriptors_to_arrive) {
+  leak_check leaks;
+  constexpr uid_t nobody = 65534;
+  forked user([] {
+    // Root may have any number on their way. Where it can't become somebody else, there is nothing to see.
+    if (::getuid() == 0 && (::setgid(nobody) != 0 || ::setuid(nobody) != 0)) return;
+    send_too_many();
+  });
+  BOOST_TEST(user.ended_well());
+}
+
+/// Receives when there is no descriptor, and when there is one again.
+void receive_without_descriptor() {
+  auto [a, b] = make_pipe<std::string>();
+  a.blocking_send(large);
+  a.blocking_send("small");
+  rlimit before;
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit none_left{static_cast<rlim_t>(next), before.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &none_left) != 0) throw std::runtime_error("setrlimit");
+  for (int i = 0; i != 2; ++i) {
+    try {
+      (void)b.blocking_recv();
+      throw std::logic_error("the next value came in its place");
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::too_many_files_open) throw;
+    }
+  }
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  if (b.blocking_recv() != large || b.blocking_recv() != "small") throw std::logic_error("another value");
+}
+
+BOOST_AUTO_TEST_CASE(value_without_a_descriptor_left_stays) {
+  leak_check leaks;
+  forked without(receive_without_descriptor);
+  BOOST_TEST(without.ended_well());
+}
+
+BOOST_AUTO_TEST_CASE(no_descriptor_left_is_a_clear_error) {
+  leak_check leaks;
+  fault none(coproc::os::call::socketpair, EMFILE);
+  try {
+    (void)make_pipe<int>();
+    BOOST_ERROR("no exception");
+  } catch (const std::system_error& error) {
+    BOOST_TEST((error.code() == std::errc::too_many_files_open));
+    BOOST_TEST(std::string(error.what()).starts_with("make_pipe"));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
