@@ -105,7 +105,7 @@ bool connection_state::try_recv(received_message& result, os::blocking wait) {
     case os::next_packet::no_room:
       os::throw_errno(EMFILE, "connection: cannot receive"); // later there may be
     case os::next_packet::fits:
-      looked_ = now;
+      if (os::duplicate(socket_.get())) looked_ = now; // it may have needed none itself
     }
   }
   incoming next = receive_message(socket_.get(), buffer_.bytes(), wait);
@@ -120,6 +120,7 @@ bool connection_state::try_recv(received_message& result, os::blocking wait) {
   if (next.error != 0) os::throw_errno(next.error, "connection: cannot receive");
   if (next.closed) throw_closed();
   if (next.kind != value_kind) throw wire::error("connection: what came is no value of a connection");
+  if (next.body.size() != 0 || next.body.descriptor_count() != 0) looked_ = {}; // it has taken some
   result.body = std::move(next.body);
   result.bytes = next.in_buffer;
   if (result.body.size() != 0) result.bytes = result.body.bytes();

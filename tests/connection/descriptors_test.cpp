@@ -121,33 +121,86 @@ BOOST_AUTO_TEST_CASE(an_ordinary_user_waits_for_its_descriptors_to_arrive) {
   BOOST_TEST(user.ended_well());
 }
 
+/// The process is at its limit, in this scope.
+class no_descriptors {
+public:
+  /// @param but that many, if the numbers from the lowest free one on are free.
+  explicit no_descriptors(unsigned but = 0) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int next = ::dup(0);
+    ::close(next);
+    const rlimit so_many{static_cast<rlim_t>(next) + but, before_.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &so_many) != 0) throw std::runtime_error("setrlimit");
+  }
+  no_descriptors(const no_descriptors&) = delete;
+  ~no_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+  rlimit before_;
+};
+
+template <class Operation>
+void require_none_left(Operation operation) {
+  try {
+    operation();
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::too_many_files_open) return;
+    throw;
+  }
+  throw std::logic_error("there was one");
+}
+
 /// Receives when there is no descriptor, and when there is one again.
 void receive_without_descriptor() {
   auto [a, b] = make_pipe<std::string>();
   a.blocking_send(large);
   a.blocking_send("small");
-  rlimit before;
-  ::getrlimit(RLIMIT_NOFILE, &before);
-  const int next = ::dup(0);
-  ::close(next);
-  const rlimit none_left{static_cast<rlim_t>(next), before.rlim_max};
-  if (::setrlimit(RLIMIT_NOFILE, &none_left) != 0) throw std::runtime_error("setrlimit");
-  for (int i = 0; i != 2; ++i) {
-    try {
-      (void)b.blocking_recv();
-      throw std::logic_error("the next value came in its place");
-    } catch (const std::system_error& error) {
-      if (error.code() != std::errc::too_many_files_open) throw;
-    }
+  {
+    no_descriptors none;
+    for (int i = 0; i != 2; ++i) require_none_left([&] { (void)b.blocking_recv(); });
   }
-  ::setrlimit(RLIMIT_NOFILE, &before);
   if (b.blocking_recv() != large || b.blocking_recv() != "small") throw std::logic_error("another value");
+}
+
+/// The same behind a value that needs none.
+void receive_two_without_descriptor() {
+  auto [a, b] = make_pipe<std::string>();
+  a.blocking_send("small");
+  a.blocking_send(large);
+  {
+    no_descriptors none;
+    if (b.blocking_recv() != "small") throw std::logic_error("another value");
+    require_none_left([&] { (void)b.blocking_recv(); });
+  }
+  if (b.blocking_recv() != large) throw std::logic_error("another value");
+}
+
+/// A value that takes the last one, and one that finds none.
+void receive_with_one_descriptor() {
+  auto [a, b] = make_pipe<std::string, coproc::connection<int>>();
+  auto [c, d] = make_pipe<int>();
+  auto [e, f] = make_pipe<int>();
+  b.blocking_send(std::move(c));
+  b.blocking_send(std::move(e));
+  coproc::connection<int> first;
+  {
+    no_descriptors one_left(1);
+    first = a.blocking_recv();
+    require_none_left([&] { (void)a.blocking_recv(); });
+  }
+  coproc::connection<int> second = a.blocking_recv();
+  d.blocking_send(4);
+  f.blocking_send(5);
+  if (first.blocking_recv() != 4 || second.blocking_recv() != 5) throw std::logic_error("another value");
 }
 
 BOOST_AUTO_TEST_CASE(value_without_a_descriptor_left_stays) {
   leak_check leaks;
-  forked without(receive_without_descriptor);
-  BOOST_TEST(without.ended_well());
+  for (auto receive :
+       {receive_without_descriptor, receive_two_without_descriptor, receive_with_one_descriptor}) {
+    forked without(receive);
+    BOOST_TEST(without.ended_well());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(no_descriptor_left_is_a_clear_error) {
