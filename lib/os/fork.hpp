@@ -14,7 +14,8 @@ launched fork_process() noexcept;
 launched fork_host() noexcept;
 
 /// In the child of a host: default signal dispositions, an empty signal mask, and its standard streams.
-void begin_forked_child(const std::vector<redirect>& streams) noexcept;
+/// @returns 0, or an errno if one of them can't be had; one whose source is closed is closed.
+int begin_forked_child(const std::vector<redirect>& streams) noexcept;
 
 /// In a child: makes @p source its standard stream @p number, 0 to 2, and closes it under its own number;
 /// with an empty one the stream is closed.

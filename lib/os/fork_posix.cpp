@@ -44,7 +44,7 @@ launched fork_host() noexcept {
   return result;
 }
 
-void begin_forked_child(const std::vector<redirect>& streams) noexcept {
+int begin_forked_child(const std::vector<redirect>& streams) noexcept {
   for (int number = 1; number != NSIG; ++number)
     if (number != SIGKILL && number != SIGSTOP) ::signal(number, SIG_DFL);
   sigset_t none;
@@ -52,14 +52,22 @@ void begin_forked_child(const std::vector<redirect>& streams) noexcept {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 
   // A source that is itself one of the three may be overwritten before its turn.
+  unique_fd kept[3];
   int sources[3] = {0, 1, 2};
   for (const redirect& stream : streams) {
-    int source = stream.source;
-    if (source < 3 && source != stream.target) source = ::fcntl(source, F_DUPFD_CLOEXEC, 3);
-    sources[stream.target] = source;
+    int& source = sources[stream.target] = stream.source;
+    if (source > 2 || source == stream.target) continue;
+    unique_fd& copy = kept[stream.target];
+    copy = duplicate(source);
+    if (!copy && errno != EBADF) return errno;
+    source = copy.get();
   }
-  for (int target = 0; target != 3; ++target)
-    if (sources[target] != target) ::dup2(sources[target], target);
+  for (int target = 0; target != 3; ++target) {
+    if (sources[target] == target || ::dup2(sources[target], target) >= 0) continue;
+    if (errno != EBADF) return errno;
+    ::close(target);
+  }
+  return 0;
 }
 
 void set_standard_stream(int number, unique_fd source) noexcept {

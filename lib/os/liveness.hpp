@@ -22,4 +22,8 @@ lifeline make_lifeline(const char* what);
 /// been (F_SETSIG, O_ASYNC, fcntl(2)). The descriptor stays open. @returns 0 or an errno.
 int die_with(int hold) noexcept;
 
+/// @returns @p fd, with a higher number than @p hold if one is free: whoever closes all descriptors does it
+/// from the lowest on.
+unique_fd closed_after(int hold, unique_fd fd) noexcept;
+
 } // namespace coproc::os

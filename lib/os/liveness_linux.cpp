@@ -33,4 +33,10 @@ int die_with(int hold) noexcept {
   return 0;
 }
 
+unique_fd closed_after(int hold, unique_fd fd) noexcept {
+  if (fd.get() > hold) return fd;
+  unique_fd higher(::fcntl(fd.get(), F_DUPFD_CLOEXEC, hold + 1));
+  return higher ? std::move(higher) : std::move(fd);
+}
+
 } // namespace coproc::os

@@ -2,6 +2,7 @@
 
 #include <coproc/stdio.hpp>
 
+#include "os/host_fd.hpp"
 #include "os/launch.hpp"
 #include "program/child_state.hpp"
 
@@ -36,7 +37,7 @@ private:
   std::string blame_;
   std::vector<os::redirect> plan_;
   os::unique_fd host_[3];
-  os::unique_fd owned_[3];
+  os::host_fd owned_[3]; // on their way: a start can wait meanwhile
 };
 
 } // namespace coproc::detail

@@ -96,7 +96,7 @@ void fork_client::submit(fork_order& order, std::uint64_t id, suspension<fork_ou
         {
           lock_type lock(client->mutex_);
           found = client->take_order(lock, id);
-          client->forget_locked(lock, id);
+          if (found) client->forget_locked(lock, id); // else it has been started
         }
         if (found) found->waiter.fail(aborted());
       });
@@ -155,8 +155,8 @@ fork_outcome fork_client::send_order(lock_type& lock, fork_order& order, std::ui
     encoded.append(call.data(), call.size());
     descriptors = message_access::descriptors(*order.call);
   }
-  descriptors.push_back(order.channel.get());
   descriptors.push_back(order.lifeline.get());
+  descriptors.push_back(order.channel.get());
   if (directory) descriptors.push_back(directory.get());
   descriptors.insert(descriptors.end(), order.streams.begin(), order.streams.end());
   fork_outcome outcome;

@@ -49,8 +49,8 @@ struct fork_outcome {
 struct fork_order {
   start_request request; ///< But for the id, the working directory and the environment.
   std::string name;      ///< For messages.
-  os::unique_fd channel;
-  os::unique_fd lifeline;
+  os::host_fd channel;
+  os::host_fd lifeline;
   std::vector<int> streams;      ///< Borrowed.
   const message* call = nullptr; ///< Borrowed: what travels with the request.
 };

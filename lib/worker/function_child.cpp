@@ -4,6 +4,7 @@
 #include "os/code_address.hpp"
 #include "os/error.hpp"
 #include "os/flush.hpp"
+#include "os/fork.hpp"
 #include "os/fork_mark.hpp"
 #include "os/liveness.hpp"
 #include "os/self.hpp"
@@ -119,14 +120,16 @@ int carry_out(int channel, const std::function<void(message&)>& body) {
 
 /// As std::ostream::flush(), but for a stream that goes through to C's as all do at first: those are flushed
 /// anyway, and the code of the standard library need not be looked at for it, which costs a fresh child some
-/// page faults.
+/// page faults. One that can't write notes that, and has thrown if it was told to: nobody is there to catch
+/// it.
 template <class Char>
-void flush(std::basic_ostream<Char>& stream) {
+void flush(std::basic_ostream<Char>& stream) noexcept try {
 #ifdef __GLIBCXX__
   const std::basic_streambuf<Char>* buffer = stream.rdbuf();
   if (buffer && typeid(*buffer) == typeid(__gnu_cxx::stdio_sync_filebuf<Char>)) return;
 #endif
   stream.flush();
+} catch (...) {
 }
 
 [[noreturn]] void end(int code, at_end what) noexcept {
@@ -160,9 +163,19 @@ std::string missing_text(const call_header& header) {
 
 } // namespace
 
-void hold_lifeline(os::unique_fd lifeline) noexcept {
+void flush_output() noexcept {
+  flush(std::cout);
+  std::fflush(stdout);
+}
+
+void hold_lifeline(os::unique_fd lifeline, os::unique_fd& channel) noexcept {
   if (os::die_with(lifeline.get()) != 0) give_up("it can't be told of the end of its host");
+  channel = os::closed_after(lifeline.get(), std::move(channel));
   (void)lifeline.release(); // until the process ends
+}
+
+void begin_forked(const std::vector<os::redirect>& streams) noexcept {
+  if (os::begin_forked_child(streams) != 0) give_up("it can't have its standard streams");
 }
 
 void run_call(os::unique_fd channel, int parent, const std::string& name, announce how) noexcept {

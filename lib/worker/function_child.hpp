@@ -4,6 +4,7 @@
 #include <coproc/remote_error.hpp>
 
 #include "os/fd.hpp"
+#include "os/launch.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -48,8 +49,16 @@ bool send_outcome(int channel, std::uint32_t kind, message& body);
 /// Adds the exception that is being handled, and what caused it.
 void describe_current(std::vector<remote_error::exception>& chain);
 
+/// What has been printed to standard output is there. Errors are left to the stream.
+void flush_output() noexcept;
+
+/// Begins a child that was forked from the host. Ends it if it can't have its standard streams.
+void begin_forked(const std::vector<os::redirect>& streams) noexcept;
+
 /// Dies with the holder of the other end of @p lifeline, which stays open for as long as the process lives.
 /// Ends the process if that can't be arranged.
-void hold_lifeline(os::unique_fd lifeline) noexcept;
+/// @param channel gets a higher number than that: when the child is detached its queue holds the other end,
+/// so a target that closes all descriptors, as daemons do from the lowest on, has to close @p lifeline first.
+void hold_lifeline(os::unique_fd lifeline, os::unique_fd& channel) noexcept;
 
 } // namespace coproc::detail

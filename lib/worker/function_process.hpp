@@ -42,8 +42,8 @@ private:
   struct ends {
     os::host_fd channel;
     os::host_fd lifeline;
-    os::unique_fd child_channel;
-    os::unique_fd child_lifeline;
+    os::host_fd child_channel;
+    os::host_fd child_lifeline;
   };
 
   static asio::awaitable<void> start_by_server(std::shared_ptr<function_process> self);

@@ -48,12 +48,13 @@ std::string function_process::missing_code() const {
 }
 
 function_process::ends function_process::make_ends() const {
-  os::packet_pair channel = os::make_packet_pair((blame() + ": cannot create a channel").c_str());
+  // First the lifeline, for the sake of hold_lifeline().
   os::lifeline lifeline = os::make_lifeline((blame() + ": cannot create a pipe").c_str());
+  os::packet_pair channel = os::make_packet_pair((blame() + ": cannot create a channel").c_str());
   return {.channel = os::host_fd(std::move(channel.first)),
           .lifeline = os::host_fd(std::move(lifeline.keep)),
-          .child_channel = std::move(channel.second),
-          .child_lifeline = std::move(lifeline.hold)};
+          .child_channel = os::host_fd(std::move(channel.second)),
+          .child_lifeline = os::host_fd(std::move(lifeline.hold))};
 }
 
 /// Before anything is opened: what is not open would be found open, as something of the library's.
@@ -150,8 +151,9 @@ fork_order function_process::order(ends& made, child_streams& streams) {
 
 asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function_process> self) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  bool usable = true;
   // A server that dies in between is started anew, once.
-  for (int attempt = 0; attempt != 2; ++attempt) {
+  for (int attempt = 0; attempt != 2 && usable; ++attempt) {
     places::place place = co_await places::enter(fork_client::of(executor)->orders());
     // Another one than that before if the host has given up rights meanwhile.
     std::shared_ptr<fork_client> client = fork_client::of(executor);
@@ -176,12 +178,16 @@ asio::awaitable<void> function_process::start_by_server(std::shared_ptr<function
     case fork_outcome::kind::missing_code:
       throw bootstrap_error(self->missing_code());
     case fork_outcome::kind::unusable:
-      co_await start_by_spawn(self);
-      co_return;
+      usable = false; // what was opened for it is closed first
+      break;
     case fork_outcome::kind::server_gone:
     case fork_outcome::kind::busy:
       break;
     }
+  }
+  if (!usable) {
+    co_await start_by_spawn(self);
+    co_return;
   }
   throw bootstrap_error(self->blame() +
                         ": the fork server ended before it answered; is coproc::init(argc, argv) "
@@ -271,7 +277,9 @@ asio::awaitable<void> function_process::start_by_fork(std::shared_ptr<function_p
   context.notify_fork(asio::execution_context::fork_prepare);
   os::launched launched = os::fork_host();
   if (launched.pid == 0) {
-    os::begin_forked_child(streams.plan());
+    begin_forked(streams.plan());
+    os::unique_fd child_channel = made.child_channel.release();
+    os::unique_fd child_lifeline = made.child_lifeline.release();
     try {
       os::standard_numbers_taken guard; // Asio opens descriptors of its own
       context.notify_fork(asio::execution_context::fork_child);
@@ -281,8 +289,8 @@ asio::awaitable<void> function_process::start_by_fork(std::shared_ptr<function_p
     // A target has what it was given, as with the other methods; a callable may have captured anything.
     message_access::keep_in_fork(self->call_.encoded);
     os::close_host_ends(self->call_.closure ? os::held_by::host : os::held_by::user);
-    hold_lifeline(std::move(made.child_lifeline));
-    run_forked(std::move(made.child_channel), host, self->name_, self->body());
+    hold_lifeline(std::move(child_lifeline), child_channel);
+    run_forked(std::move(child_channel), host, self->name_, self->body());
   }
   const int error = errno;
   context.notify_fork(asio::execution_context::fork_parent);

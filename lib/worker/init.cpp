@@ -85,7 +85,7 @@ bool is_option(std::string_view argument) {
   os::unique_fd channel = inherited_socket(given.first, argument);
   if (given.second < 3 || !os::close_on_exec(given.second)) refuse(argument);
   const int parent = os::parent_id();
-  hold_lifeline(os::unique_fd(given.second));
+  hold_lifeline(os::unique_fd(given.second), channel);
   run_call(std::move(channel), parent, name, announce::yes);
 }
 

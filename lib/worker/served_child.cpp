@@ -16,8 +16,8 @@ served_request::served_request(std::span<const std::byte> bytes, message& descri
   arguments = bytes;
   code = os::find_code(start.module_id, start.offset);
   std::size_t index = start.call_descriptors;
-  channel.reset(descriptors.take(index++));
   lifeline.reset(descriptors.take(index++));
+  channel.reset(descriptors.take(index++));
   if (start.new_directory) directory.reset(descriptors.take(index++));
   for (unsigned i = 0; i != 3; ++i)
     if (start.streams & (1u << i)) streams[i].reset(descriptors.take(index++));
@@ -30,7 +30,7 @@ void run_served(served_request& request, int host) noexcept {
     const bool stays = i == 0 && request.start.null_input;
     if (!stays) os::set_standard_stream(i, std::move(stream)); // none: it is closed, as in the host
   }
-  hold_lifeline(std::move(request.lifeline));
+  hold_lifeline(std::move(request.lifeline), request.channel);
   const std::string& name = request.start.name;
   if (!request.start.has_call) run_call(std::move(request.channel), host, name, announce::no);
   make_call(std::move(request.channel), host, name, {request.code, request.arguments, request.from});

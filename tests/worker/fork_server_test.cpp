@@ -63,8 +63,8 @@ int parent_of_child() { return ::getppid(); }
 int group_of_child() { return ::getpgrp(); }
 int add(int a, int b) { return a + b; }
 
-void say(const char* text) {
-  if (::write(1, text, std::char_traits<char>::length(text)) < 0) ::_exit(123);
+void say(const std::string& text) {
+  if (::write(1, text.data(), text.size()) < 0) ::_exit(123);
 }
 
 /// Ends when its stdin does.
@@ -417,6 +417,24 @@ METHOD_TEST_ONCE(fork_does_not_hold_the_ends_of_others) {
   reader.in().close();
   int back = co_await reader.result();
   BOOST_TEST(back == 7);
+  BOOST_TEST(copy.is_alive());
+}
+
+CO_TEST_ONCE(fork_does_not_hold_the_ends_of_a_child_that_is_being_started) {
+  co_await warm_up();
+  stopped_server server;
+  process writer(process_options().out(stdio::pipe()), target<say>, std::string("hello"));
+  auto start = co_await beside(writer.start());
+  co_await breathe();
+  BOOST_TEST(!start.done());
+  process<int> copy(by(coproc::start_method::fork).in(stdio::pipe()).out(stdio::pipe()),
+                    target<end_with_input>);
+  co_await copy.start();
+  co_await copy.out().read_line();
+  server.go_on();
+  co_await start.result();
+  std::string said = co_await writer.out().read_all();
+  BOOST_TEST(said == "hello");
   BOOST_TEST(copy.is_alive());
 }
 

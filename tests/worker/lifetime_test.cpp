@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -255,6 +256,33 @@ METHOD_TEST_ONCE(detached_child_outlives_its_handle) {
   BOOST_TEST(alive(pid));
   ::kill(pid, SIGKILL);
   co_await end_of(pid);
+}
+
+/// What daemons do.
+void close_all_and_leave_a_mark(const std::string& path) {
+  sigset_t sign;
+  ::sigemptyset(&sign);
+  ::sigaddset(&sign, SIGUSR1);
+  ::sigprocmask(SIG_BLOCK, &sign, nullptr);
+  say("ready\n");
+  int number;
+  ::sigwait(&sign, &number);
+  for (int fd = 3; fd != 1024; ++fd) ::close(fd);
+  ::close(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+METHOD_TEST_ONCE(detached_child_may_close_all_its_descriptors) {
+  scratch_directory scratch;
+  const auto mark = scratch.path() / "mark";
+  process p{by(method).out(stdio::pipe()), target<close_all_and_leave_a_mark>, mark.string()};
+  co_await p.start();
+  co_await p.out().read_line();
+  const int pid = p.pid();
+  killed_at_end cleanup(pid);
+  p.detach();
+  ::kill(pid, SIGUSR1);
+  co_await end_of(pid);
+  BOOST_TEST(std::filesystem::exists(mark));
 }
 
 METHOD_TEST_ONCE(move_keeps_the_child_and_those_that_wait) {

@@ -59,6 +59,12 @@ std::string read_all() {
     text.append(buffer, static_cast<std::size_t>(n));
   return text;
 }
+void close_out_and_wait() {
+  std::fputs("all", stdout);
+  std::fflush(stdout);
+  ::close(1);
+  read_all();
+}
 void copy() {
   std::string line;
   while (std::getline(std::cin, line)) std::cout << "got " << line << std::endl;
@@ -128,6 +134,16 @@ METHOD_TEST(pipes_work_both_ways) {
   auto line = co_await p.out().read_line();
   BOOST_TEST(!line);
   co_await p.result();
+}
+
+METHOD_TEST_ONCE(stream_that_the_child_closes_ends) {
+  process p{by(method).in(stdio::pipe()).out(stdio::pipe()), target<close_out_and_wait>};
+  co_await p.start();
+  std::string out = co_await p.out().read_all();
+  BOOST_TEST(out == "all");
+  BOOST_TEST(p.is_alive());
+  p.in().close();
+  co_await p.join();
 }
 
 METHOD_TEST_ONCE(bytes_are_fed_to_it) {
