@@ -13,10 +13,8 @@
 #include <coproc/remote_error.hpp>
 #include <coproc/wire.hpp>
 
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -84,26 +82,22 @@ private:
       const auto how = run_item(targets_.at(entry.target), arguments.next(), packet);
       // A child of the task's, that has come back from it, is no second worker: its parent goes on.
       if (!mark_.is_original()) std::_Exit(EXIT_SUCCESS);
-      if (last) {
-        // What the task printed is there before its result is, and is not lost when the worker is killed.
-        std::cout.flush();
-        std::fflush(stdout);
-      }
+      if (last) flush_output(); // before its result is there, and not lost when the worker is killed
       publish(entry, entry.first + i, how, last);
     }
   }
 
   void publish(const task_entry& entry, std::uint32_t item, worker_link::ending how, bool last) {
     try {
-      return link_.publish(entry, item, result_, how, last);
+      link_.publish(entry, item, result_, how, last);
     } catch (const std::exception&) {
       encode_current(); // why it can't be sent is its error, and no reason for the worker to end
+      link_.publish(entry, item, result_, worker_link::ending::failed, last);
     }
-    link_.publish(entry, item, result_, worker_link::ending::failed, last);
+    result_.clear(); // the next task may be long in coming, and it can hold ends of connections
   }
 
   worker_link::ending run_item(const target& code, std::span<const std::byte> arguments, message& packet) {
-    result_.clear();
     try {
       if (!code.entry) throw bootstrap_error(code.missing);
       code.entry(arguments, packet, result_);

@@ -196,6 +196,19 @@ struct cannot_be_written {
 };
 cannot_be_written make_unwritable() { return {}; }
 
+using text_end = coproc::connection<std::string>;
+text_end give_back(text_end end) { return end; }
+
+CO_TEST_ONCE(a_worker_keeps_no_handle_of_its_last_result) {
+  coproc::pool workers(co_await this_executor(), 1);
+  auto [here, there] = coproc::make_pipe<std::string>();
+  {
+    auto back = workers.apply<give_back>(std::move(there));
+    text_end end = co_await std::move(back);
+  }
+  co_await thrown_by<coproc::connection_closed>([&] { return here.recv(); });
+}
+
 CO_TEST_ONCE(a_result_that_cannot_be_encoded_is_that_tasks_error) {
   coproc::pool workers(co_await this_executor(), 1);
   auto error = co_await thrown_by<coproc::remote_error>(workers.apply<make_unwritable>());
