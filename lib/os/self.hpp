@@ -35,8 +35,4 @@ void set_umask(unsigned mask) noexcept;
 /// @returns how much memory of it is resident now; 0 if that can't be told.
 std::size_t resident_bytes() noexcept;
 
-/// Says of memory that has not been touched yet that all of it is going to be: the kernel may then hand it
-/// out in pages of 2 MiB rather than 4 KiB (madvise(2), MADV_HUGEPAGE).
-void expect_to_fill(void* memory, std::size_t size) noexcept;
-
 } // namespace coproc::os

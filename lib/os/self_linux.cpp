@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -169,14 +168,6 @@ std::size_t resident_bytes() noexcept {
   std::strtoull(text, &end, 10);
   return static_cast<std::size_t>(std::strtoull(end, nullptr, 10)) *
          static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
-void expect_to_fill(void* memory, std::size_t size) noexcept {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto first = (reinterpret_cast<std::uintptr_t>(memory) + page - 1) / page * page;
-  const auto end = (reinterpret_cast<std::uintptr_t>(memory) + size) / page * page;
-  // No more than advice: a kernel that can't take it hands out small pages.
-  if (first < end) (void)::madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
 }
 
 } // namespace coproc::os

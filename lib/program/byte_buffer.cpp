@@ -2,7 +2,7 @@
 // memory which is about to be overwritten costs more than the read itself.
 #include "program/byte_buffer.hpp"
 
-#include "os/self.hpp"
+#include "os/memory_segment.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -24,6 +24,7 @@ std::string uninitialized(std::size_t size) {
   std::string memory;
 #ifdef __cpp_lib_string_resize_and_overwrite
   memory.resize_and_overwrite(size, [](char*, std::size_t all) { return all; });
+  if (size >= 8 * mebibyte) os::advise_huge_pages(memory.data(), size); // all of it is going to be filled
 #else
   memory.resize(size);
 #endif
@@ -37,16 +38,42 @@ void byte_buffer::compact() noexcept {
   std::memmove(storage_.data(), data(), size());
   end_ = size();
   begin_ = 0;
+  next_ = std::string();
 }
 
 void byte_buffer::reserve(std::size_t count) {
   if (room() >= count) return;
-  std::string larger = uninitialized(std::max(size() + count, grown(storage_.size())));
-  if (larger.size() >= 8 * mebibyte) os::expect_to_fill(larger.data(), larger.size());
-  std::memcpy(larger.data(), data(), size());
-  storage_ = std::move(larger);
-  end_ = size();
-  begin_ = 0;
+  if (next_.size() < size() + count || begin_ < from_) {
+    next_ = uninitialized(std::max(size() + count, grown(storage_.size())));
+    from_ = copied_ = begin_;
+  }
+  copy(size());
+  move_on();
+}
+
+void byte_buffer::prepare() {
+  // A read is of a mebibyte at most, so this is through before the last quarter is full.
+  constexpr std::size_t large = 128 * mebibyte, step = 6 * mebibyte;
+  if (storage_.size() < large || room() > storage_.size() / 4) return;
+  if (next_.empty() || begin_ < from_) {
+    next_ = uninitialized(grown(storage_.size()));
+    from_ = copied_ = begin_;
+  }
+  copy(step);
+  if (copied_ == end_) move_on();
+}
+
+void byte_buffer::copy(std::size_t most) noexcept {
+  copied_ = std::max(copied_, begin_);
+  const std::size_t count = std::min(most, end_ - copied_);
+  std::memcpy(next_.data() + (copied_ - from_), storage_.data() + copied_, count);
+  copied_ += count;
+}
+
+void byte_buffer::move_on() noexcept {
+  storage_ = std::exchange(next_, std::string());
+  begin_ -= from_;
+  end_ -= from_;
 }
 
 void byte_buffer::append(const char* bytes, std::size_t count) {
@@ -64,7 +91,7 @@ std::string byte_buffer::take() {
   } else {
     result.assign(data(), size());
   }
-  storage_ = std::string();
+  storage_ = next_ = std::string();
   begin_ = end_ = 0;
   return result;
 }

@@ -25,6 +25,9 @@ public:
   void compact() noexcept;
   /// Makes room for at least @p size bytes.
   void reserve(std::size_t size);
+  /// To be called before each read: a buffer of hundreds of megabytes moves to larger memory in small steps,
+  /// before it is full, so that no read takes as long as a copy of it all.
+  void prepare();
   /// Adds bytes, and memory as it is needed.
   void append(const char* bytes, std::size_t size);
 
@@ -35,7 +38,9 @@ public:
 
   /// Drops all but the first @p size bytes.
   void truncate(std::size_t size) noexcept {
-    if (size < this->size()) end_ = begin_ + size;
+    if (size >= this->size()) return;
+    end_ = begin_ + size;
+    if (copied_ > end_) copied_ = end_;
   }
 
   /// @returns all bytes, and is empty. A small result that fills less than half of the memory is copied into
@@ -43,9 +48,16 @@ public:
   std::string take();
 
 private:
+  void copy(std::size_t most) noexcept;
+  void move_on() noexcept;
+
   std::string storage_; // its size is the capacity; what lies outside of [begin_, end_) means nothing
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  // The memory that prepare() has begun to move to, and has what was [from_, copied_) here; or none.
+  std::string next_;
+  std::size_t from_ = 0;
+  std::size_t copied_ = 0;
 };
 
 } // namespace coproc::detail

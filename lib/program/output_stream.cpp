@@ -141,6 +141,7 @@ os::transfer output_state::fill(std::size_t most) {
   // does not make it grow only to find the end, and a short one gets no more memory than it needs.
   char overflow[os::default_capacity];
   buffer.compact();
+  buffer.prepare();
   // A large one grows before the read: if there is no memory for it, nothing has been read that it would
   // lack.
   if (buffer.size() >= (std::size_t(1) << 20) && buffer.room() < sizeof overflow)

@@ -3,9 +3,12 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 
 BOOST_AUTO_TEST_SUITE(byte_buffer)
@@ -88,6 +91,50 @@ BOOST_AUTO_TEST_CASE(small_result_does_not_keep_a_large_memory) {
   append(buffer, std::string(500'000, 'x') + "small");
   buffer.consume(500'000);
   BOOST_TEST(buffer.take().capacity() < 1000u);
+}
+
+/// Bytes that tell where in the whole they are.
+void append_numbers(byte_buffer& buffer, std::uint64_t& next, std::size_t count) {
+  std::string text(count * sizeof next, '\0');
+  for (std::size_t i = 0; i != count; ++i, ++next)
+    std::memcpy(text.data() + i * sizeof next, &next, sizeof next);
+  buffer.prepare();
+  append(buffer, text);
+}
+
+bool are_numbers(std::string_view text, std::uint64_t next) {
+  for (; text.size() >= sizeof next; text.remove_prefix(sizeof next), ++next)
+    if (std::memcmp(text.data(), &next, sizeof next) != 0) return false;
+  return text.empty();
+}
+
+BOOST_AUTO_TEST_CASE(large_memory_moves_in_steps_and_keeps_the_data) {
+  constexpr std::size_t block = (std::size_t(1) << 20) / sizeof(std::uint64_t), all = 600;
+  byte_buffer buffer;
+  std::uint64_t first = 0, next = 0;
+  std::size_t moves_ahead = 0;
+  for (std::size_t i = 0; i != all; ++i) {
+    const char* before = buffer.data();
+    const bool full = buffer.room() < block * sizeof next;
+    append_numbers(buffer, next, block);
+    if (buffer.data() != before && !full) ++moves_ahead;
+    if (i % 5 == 0) { // consumed and dropped, also while it moves
+      buffer.consume(sizeof first);
+      ++first;
+      buffer.truncate(buffer.size() - sizeof next);
+      --next;
+    }
+  }
+  BOOST_TEST(moves_ahead == 3u); // to 256, 512 and 1024 MiB
+  BOOST_TEST(buffer.size() == (next - first) * sizeof next);
+  BOOST_TEST(are_numbers(buffer.view(), first));
+  // All gone in the middle of a move.
+  while (buffer.room() > (std::size_t(200) << 20)) append_numbers(buffer, next, block);
+  buffer.consume(buffer.size());
+  first = next;
+  append_numbers(buffer, next, block);
+  BOOST_TEST(are_numbers(buffer.view(), first));
+  BOOST_TEST(are_numbers(buffer.take(), first));
 }
 
 BOOST_AUTO_TEST_CASE(behaves_as_a_string_does) {
