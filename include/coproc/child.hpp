@@ -76,6 +76,8 @@ public:
   /// **Cancellation**: terminal, partial and total; the child runs on, and a later communicate() resumes
   /// without loss: it writes what is left of the input, followed by its own, and gives all output from the
   /// beginning. Once the pipe has taken all of the input, stdin is closed, and more is an invalid_argument.
+  /// The output is given once: after a communicate() that has ended the next one has the status and no
+  /// output.
   asio::awaitable<completed> communicate(std::string input = {});
 
   /// Sends a signal to the child alone. Harmless when it has ended: never to a process that got its id.

@@ -116,8 +116,9 @@ public:
   command& input(std::string bytes) &;
   command&& input(std::string bytes) && { return std::move(input(std::move(bytes))); }
 
-  /// Counted from the start. When it is over the stop sequence begins; run(), call(), check_output() and
-  /// communicate() then throw timeout_expired, while wait() gives the status that the stop led to.
+  /// Counted from the start to the end of the program. When it is over the stop sequence begins; run(),
+  /// call(), check_output() and communicate() then throw timeout_expired, while wait() gives the status that
+  /// the stop led to. What a program leaves behind that holds its streams open is drain_grace()'s concern.
   command& timeout(duration) &;
   command&& timeout(duration d) && { return std::move(timeout(d)); }
   /// How a timeout, child::stop() or the cancellation of run() stops it. Default: SIGTERM, 5 s, SIGKILL.

@@ -29,9 +29,9 @@ namespace coproc {
 /// are `std::system_error`; the use of an end that is empty (default-constructed, moved from) or has gone to
 /// another process is a `std::logic_error`, and so is sending one away that a coroutine waits on. A value for
 /// which the receiving process has no descriptor left stays there: that recv is a `std::system_error`
-/// (EMFILE), and the next one may succeed. If the last descriptor is taken in the middle of a recv, or less
-/// than a millisecond before it, the value is lost, as the kernel keeps none that it could not hand over; so
-/// that nobody goes on without it, that closes this end, and all later operations on it are EMFILE, too.
+/// (EMFILE), and the next one may succeed. The room is looked at once a millisecond; a value that finds less
+/// than it needs in between is lost, as the kernel keeps none that it could not hand over. So that nobody
+/// goes on without it, that closes this end, and all later operations on it are EMFILE, too.
 /// **Cancellation** of all waiting forms: terminal, partial and total; a cancelled send has sent nothing, a
 /// cancelled recv has taken nothing.
 /// **Destruction**, and close(): the other end receives what was sent, and then gets connection_closed;

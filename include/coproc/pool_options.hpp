@@ -42,9 +42,9 @@ public:
   pool_options& max_rss(std::size_t bytes) &;
   pool_options&& max_rss(std::size_t bytes) && { return std::move(max_rss(bytes)); }
 
-  /// Each worker calls @p Fn with @p arguments before its first task. The arguments are encoded now. If it
-  /// throws, the worker is replaced; if that keeps happening, the tasks that wait fail with worker_died,
-  /// which says why.
+  /// Each worker calls @p Fn with @p arguments before its first task. The arguments are encoded now, and each
+  /// worker gets all of them: one end of a connection is then in the hands of several. If it throws, the
+  /// worker is replaced; if that keeps happening, the tasks that wait fail with worker_died, which says why.
   template <auto Fn, class... A>
   pool_options& initializer(target_t<Fn>, A&&... arguments) & {
     detail::pool_runner<Fn>::template check<A...>();
