@@ -41,12 +41,7 @@ void connection_state::require_open() const {
 }
 
 void connection_state::leave_loop() noexcept {
-  if (descriptor_ && descriptor_->is_open()) {
-    try {
-      descriptor_->release(); // and not close(): see exit_watch::stop()
-    } catch (...) {
-    }
-  }
+  if (watch_) watch_->leave(socket_);
 }
 
 void connection_state::close() noexcept {
@@ -59,24 +54,22 @@ os::unique_fd connection_state::release() {
   if (waiting != 0)
     throw std::logic_error("connection: an end can't go to another process while somebody waits on it");
   leave_loop();
+  if (!socket_) os::throw_errno(EMFILE, "connection: it is closed");
   gone_ = true;
   return socket_.release();
 }
 
 void connection_state::shutdown() noexcept {
   leave_loop();
-  descriptor_.reset(); // the socket itself stays open until the handle goes
+  watch_.reset(); // the socket itself stays open until the handle goes
 }
 
-asio::posix::stream_descriptor& connection_state::join_loop(const asio::any_io_executor& executor) {
+os::fd_watch& connection_state::join_loop(const asio::any_io_executor& executor) {
   bind(executor, "connection");
-  if (!descriptor_) descriptor_.emplace(executor);
-  if (!descriptor_->is_open()) {
-    asio::error_code error;
-    descriptor_->assign(socket_.get(), error);
-    if (error) throw std::system_error(os::portable(error), "connection");
-  }
-  return *descriptor_;
+  if (!watch_) watch_.emplace(executor);
+  if (asio::error_code error = watch_->join(socket_.get()))
+    throw std::system_error(os::portable(error), "connection");
+  return *watch_;
 }
 
 connection_state::sending connection_state::try_send(message& encoded, os::blocking wait) {
@@ -153,9 +146,9 @@ private:
 asio::awaitable<void> wait_until_ready(std::shared_ptr<connection_state> state,
                                        connection_state::wait_type what) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  asio::posix::stream_descriptor& descriptor = state->join_loop(executor);
+  os::fd_watch& watch = state->join_loop(executor);
   waiter_count counted(*state);
-  co_await descriptor.async_wait(what, asio::use_awaitable);
+  co_await watch.async_wait(what, asio::use_awaitable);
   if (!state->is_open()) std::rethrow_exception(aborted());
 }
 

@@ -6,9 +6,8 @@
 #include "ipc/packet.hpp"
 #include "loop/context_service.hpp"
 #include "os/fd.hpp"
+#include "os/fd_watch.hpp"
 #include "os/host_fd.hpp"
-
-#include <asio/posix/stream_descriptor.hpp>
 
 #include <chrono>
 #include <optional>
@@ -18,7 +17,7 @@ namespace coproc::detail {
 /// An end of a connection. It belongs to no event loop until somebody waits on it.
 class connection_state final : public context_object {
 public:
-  using wait_type = asio::posix::stream_descriptor::wait_type;
+  using wait_type = os::fd_watch::wait_type;
 
   explicit connection_state(os::unique_fd socket) : socket_(std::move(socket), os::held_by::user) {}
   ~connection_state() { close(); }
@@ -47,7 +46,7 @@ public:
 
   /// The descriptor as the loop of @p executor knows it.
   /// @throws std::logic_error if it belongs to another one.
-  asio::posix::stream_descriptor& join_loop(const asio::any_io_executor& executor);
+  os::fd_watch& join_loop(const asio::any_io_executor& executor);
 
   breather breathing;
   int waiting = 0; ///< How many coroutines are waiting.
@@ -61,7 +60,7 @@ private:
   std::chrono::steady_clock::time_point looked_{}; // and found room for descriptors
   os::host_fd socket_;
   message_buffer buffer_; // for the bytes of one packet, which are decoded from there
-  std::optional<asio::posix::stream_descriptor> descriptor_;
+  std::optional<os::fd_watch> watch_;
 };
 
 } // namespace coproc::detail

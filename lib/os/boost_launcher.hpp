@@ -22,7 +22,7 @@ namespace coproc::os {
 /// once the pidfd is readable, which is not yet reapable under a tracer (boostorg/process #564, #567), and
 /// knows no resource usage; the destructor of basic_process kills and waits, blocking; signals go by pid,
 /// which may have been given away; and the descriptor is closed without being taken out of epoll (see
-/// exit_watch::stop()).
+/// fd_watch::leave()).
 struct clone_launcher {
   launch_plan plan;
 

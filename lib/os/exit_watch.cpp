@@ -1,28 +1,30 @@
 #include "os/exit_watch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <poll.h>
 
 namespace coproc::os {
 
-exit_watch::exit_watch(const asio::any_io_executor& executor) : descriptor_(executor) {}
+exit_watch::exit_watch(const asio::any_io_executor& executor) : watch_(executor) {}
 
 exit_watch::~exit_watch() { stop(); }
 
-void exit_watch::wait(int pidfd, std::function<void(bool)> handler) {
+void exit_watch::wait(unique_fd& pidfd, std::function<void(bool)> handler) {
   auto on_wake = [handler = std::move(handler)](const asio::error_code& error) {
     handler(error == asio::error::operation_aborted);
   };
-  if (pidfd >= 0 && delay_.count() == 0) {
-    asio::error_code error;
-    if (!descriptor_.is_open()) descriptor_.assign(pidfd, error);
-    polling_ = static_cast<bool>(error);
-    if (!error) return descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, std::move(on_wake));
+  if (pidfd && delay_.count() == 0) {
+    polling_ = static_cast<bool>(watch_.join(pidfd.get()));
+    if (!polling_) {
+      pidfd_ = &pidfd;
+      return watch_.async_wait(fd_watch::wait_type::wait_read, std::move(on_wake));
+    }
     // No more epoll watches to be had (epoll_ctl(2)), say: poll instead.
   }
   polling_ = true;
-  if (!timer_) timer_.emplace(descriptor_.get_executor());
+  if (!timer_) timer_.emplace(watch_.executor());
   timer_->expires_after(std::max(delay_, std::chrono::milliseconds(1)));
   timer_->async_wait(std::move(on_wake));
 }
@@ -34,17 +36,16 @@ void exit_watch::too_early(int pidfd) noexcept {
 }
 
 void exit_watch::cancel() {
-  asio::error_code ignored;
-  if (descriptor_.is_open()) descriptor_.cancel(ignored);
+  watch_.cancel();
   if (timer_) timer_->cancel();
 }
 
 void exit_watch::stop() noexcept {
+  if (pidfd_) watch_.leave(*std::exchange(pidfd_, nullptr));
   try {
-    if (descriptor_.is_open()) descriptor_.release();
     if (timer_) timer_->cancel();
   } catch (...) {
-    // Neither has a failure that could be met here (Asio documents them as for Windows).
+    // It has no failure that could be met here (Asio documents them as for Windows).
   }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "os/fd.hpp"
+#include "os/fd_watch.hpp"
+
 #include <asio/any_io_executor.hpp>
-#include <asio/posix/stream_descriptor.hpp>
 #include <asio/steady_timer.hpp>
 
 #include <chrono>
@@ -14,7 +16,7 @@ namespace coproc::os {
 /// once; where there is none, and where a pidfd was readable before its process could be reaped, a timer says
 /// to look again, with back-off from 1 to 50 ms. No SIGCHLD, no thread.
 ///
-/// Does not own the pidfd. Not thread-safe.
+/// Does not own the pidfd, which is to stay where it is until stop(). Not thread-safe.
 class exit_watch {
 public:
   explicit exit_watch(const asio::any_io_executor& executor);
@@ -23,7 +25,7 @@ public:
 
   /// Calls @p handler once, from the loop: `false` when it is time to look, `true` when cancel() or stop()
   /// came first.
-  void wait(int pidfd, std::function<void(bool aborted)> handler);
+  void wait(unique_fd& pidfd, std::function<void(bool aborted)> handler);
 
   /// Says that the child had not ended. If its pidfd is readable all the same, the next wait backs off.
   void too_early(int pidfd) noexcept;
@@ -31,13 +33,12 @@ public:
   /// Aborts a wait. The next one may follow at once.
   void cancel();
 
-  /// Aborts a wait and takes the pidfd out of the loop, so that it can be closed. Asio's own close leaves
-  /// that to the kernel, which does nothing while a child that is just being started still has a copy of the
-  /// descriptor.
+  /// Aborts a wait and takes the pidfd out of the loop, so that it can be closed.
   void stop() noexcept;
 
 private:
-  asio::posix::stream_descriptor descriptor_;
+  fd_watch watch_;
+  unique_fd* pidfd_ = nullptr;              // while the loop knows it
   std::optional<asio::steady_timer> timer_; // most children need none
   bool polling_ = false;                    // the last wait was for the timer
   std::chrono::milliseconds delay_{0};      // 0: the pidfd has not been readable yet

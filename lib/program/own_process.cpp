@@ -8,7 +8,7 @@
 namespace coproc::detail {
 
 void own_process::wait(std::function<void(bool)> handler) {
-  if (watch_) watch_->wait(process_.pidfd.get(), std::move(handler));
+  if (watch_) watch_->wait(process_.pidfd, std::move(handler));
 }
 
 void own_process::too_early() noexcept {

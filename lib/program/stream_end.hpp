@@ -2,11 +2,11 @@
 
 #include "loop/context_service.hpp"
 #include "os/error.hpp"
+#include "os/fd_watch.hpp"
 #include "os/host_fd.hpp"
 
 #include <asio/awaitable.hpp>
 #include <asio/error.hpp>
-#include <asio/posix/stream_descriptor.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <cerrno>
@@ -21,13 +21,13 @@ namespace coproc::detail {
 /// The host's end of a pipe to a child, which does not block; what the two directions have in common.
 class stream_end : public context_object {
 public:
-  using wait_type = asio::posix::stream_descriptor::wait_type;
+  using wait_type = os::fd_watch::wait_type;
 
   /// @param what for messages: "stdout of 'gzip'".
   stream_end(const asio::any_io_executor& executor, os::unique_fd fd, std::string what)
       : what_(std::move(what)), fd_(std::move(fd)) {
     bind(executor, what_.c_str());
-    descriptor_.emplace(executor);
+    watch_.emplace(executor);
   }
   ~stream_end() { close(); }
 
@@ -35,53 +35,37 @@ public:
   int fd() const noexcept { return fd_.get(); }
   const std::string& what() const noexcept { return what_; }
   asio::any_io_executor executor() {
-    if (!descriptor_) throw std::logic_error(what_ + ": its execution context is gone");
-    return descriptor_->get_executor();
+    if (!watch_) throw std::logic_error(what_ + ": its execution context is gone");
+    return watch_->executor();
   }
 
   /// What is under way completes with operation_aborted.
   void close() noexcept {
-    if (descriptor_ && descriptor_->is_open()) {
-      try {
-        descriptor_->release(); // and not close(): see exit_watch::stop()
-      } catch (...) {
-      }
-    }
+    if (watch_) watch_->leave(fd_);
     fd_.reset();
   }
 
   /// Takes the descriptor out of the loop and hands it over.
   os::unique_fd release() noexcept {
-    os::unique_fd fd = fd_.release();
-    if (descriptor_ && descriptor_->is_open()) {
-      try {
-        descriptor_->release();
-      } catch (...) {
-      }
-    }
-    return fd;
+    if (watch_) watch_->leave(fd_);
+    return fd_.release();
   }
 
   /// Aborts a wait, and leaves the pipe open.
   void cancel() {
-    asio::error_code ignored;
-    if (descriptor_ && descriptor_->is_open()) descriptor_->cancel(ignored);
+    if (watch_) watch_->cancel();
   }
 
   /// Makes the descriptor known to the loop, if it is not yet. @returns an error when that fails
   /// (epoll_ctl(2)).
-  asio::error_code join_loop() {
-    asio::error_code error;
-    if (!descriptor_->is_open()) descriptor_->assign(fd_.get(), error);
-    return error;
-  }
+  asio::error_code join_loop() { return watch_->join(fd_.get()); }
 
   /// Waits until a transfer may succeed.
   /// @throws std::system_error if join_loop() fails.
   template <class Token>
   auto async_wait(wait_type type, Token&& token) {
     if (asio::error_code error = join_loop()) throw std::system_error(os::portable(error), what_);
-    return descriptor_->async_wait(type, std::forward<Token>(token));
+    return watch_->async_wait(type, std::forward<Token>(token));
   }
 
   /// @throws std::logic_error if the coroutine's executor belongs to another context.
@@ -131,18 +115,13 @@ private:
   }
 
   void shutdown() noexcept override {
-    if (descriptor_ && descriptor_->is_open()) {
-      try {
-        descriptor_->release();
-      } catch (...) {
-      }
-    }
-    descriptor_.reset(); // the descriptor itself stays open until the handle goes
+    if (watch_) watch_->leave(fd_);
+    watch_.reset(); // the descriptor itself stays open until the handle goes
   }
 
   std::string what_;
   os::host_fd fd_;
-  std::optional<asio::posix::stream_descriptor> descriptor_; // knows fd_ from the first wait on
+  std::optional<os::fd_watch> watch_; // knows fd_ from the first wait on
   bool busy_ = false;
 };
 

@@ -35,31 +35,26 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   }
   os::credentials credentials = os::own_credentials();
   // What can fail for the loop fails before the server is there.
-  asio::posix::stream_descriptor descriptor(executor);
-  asio::error_code error;
-  descriptor.assign(ends.first.get(), error);
-  if (error) os::throw_errno(error.value(), "fork server: cannot watch it");
+  mark_ = {};
+  socket_ = std::move(ends.first);
   try {
+    watch_.emplace(executor);
+    if (asio::error_code error = watch_->join(socket_.get()))
+      os::throw_errno(error.value(), "fork server: cannot watch it");
     server_ = os::launch(plan);
   } catch (...) {
-    descriptor.release();
+    close();
     throw;
   }
-  descriptor_.emplace(std::move(descriptor));
-  socket_ = std::move(ends.first);
-  mark_ = {};
   credentials_ = std::move(credentials);
   forget_told();
   ++number_;
 }
 
 void fork_link::close() noexcept {
-  if (descriptor_) {
-    try {
-      if (descriptor_->is_open()) descriptor_->release();
-    } catch (...) {
-    }
-    descriptor_.reset();
+  if (watch_) {
+    watch_->leave(socket_);
+    watch_.reset();
     watching_ = false;
   }
   // A fork of the host leaves it by closing its copy.
@@ -79,8 +74,7 @@ int fork_link::send(fork_kind kind, message& body, const std::vector<int>& descr
 incoming fork_link::receive() { return receive_message(socket_.get(), buffer_.bytes(), os::blocking::no); }
 
 void fork_link::unwatch() noexcept {
-  asio::error_code ignored;
-  if (watching_ && descriptor_) descriptor_->cancel(ignored);
+  if (watching_ && watch_) watch_->cancel();
 }
 
 void fork_link::forget_told() noexcept {

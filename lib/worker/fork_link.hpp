@@ -3,6 +3,7 @@
 #include "ipc/message_buffer.hpp"
 #include "ipc/packet.hpp"
 #include "os/credentials.hpp"
+#include "os/fd_watch.hpp"
 #include "os/fork_mark.hpp"
 #include "os/host_fd.hpp"
 #include "os/launch.hpp"
@@ -13,7 +14,6 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/error.hpp>
-#include <asio/posix/stream_descriptor.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -60,9 +60,9 @@ public:
   /// that already. The handler begins with watched(), if this is still the server that it was to watch.
   template <class Handler>
   void watch(Handler handler) {
-    if (watching_ || !descriptor_) return;
+    if (watching_ || !watch_) return;
     watching_ = true;
-    descriptor_->async_wait(asio::posix::stream_descriptor::wait_read, std::move(handler));
+    watch_->async_wait(os::fd_watch::wait_type::wait_read, std::move(handler));
   }
   void watched() noexcept { watching_ = false; }
   /// Has the handler called at once.
@@ -80,7 +80,7 @@ public:
 private:
   os::launched server_;
   os::host_fd socket_;
-  std::optional<asio::posix::stream_descriptor> descriptor_;
+  std::optional<os::fd_watch> watch_;
   bool watching_ = false;
   std::uint64_t number_ = 0;
   os::fork_mark mark_; // of who started it

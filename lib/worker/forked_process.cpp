@@ -13,7 +13,7 @@ void forked_process::wait(std::function<void(bool)> handler) {
   if (left_) return;
   if (client_->knows(id_)) return client_->wait_for(id_, std::move(handler));
   if (!orphan_watch_) orphan_watch_.emplace(executor_);
-  orphan_watch_->wait(pidfd_.get(), std::move(handler));
+  orphan_watch_->wait(pidfd_, std::move(handler));
 }
 
 void forked_process::too_early() noexcept {

@@ -2,11 +2,16 @@
 #include <coproc/process.hpp>
 
 #include <coproc/command.hpp>
+#include <coproc/connection.hpp>
+#include <coproc/make_pipe.hpp>
 #include <coproc/pool.hpp>
+#include <coproc/spawn.hpp>
 
 #include "pool/targets.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/forked.hpp"
+#include "support/helper.hpp"
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
 #include "worker/targets.hpp"
@@ -78,21 +83,41 @@ METHOD_TEST_ONCE(copy_of_a_pool_in_a_fork_leaves_it_alone) {
   BOOST_TEST(workers->stats().restarted == 0u);
 }
 
-// A fork that the library has not made, and whose copies nobody closes.
-CO_TEST_ONCE(plain_fork_leaves_the_fork_server_alone) {
+// Forks that the library has not made, and whose copies nobody closes.
+
+METHOD_TEST_ONCE(plain_fork_that_lets_go_of_its_copies_leaves_the_loop_of_the_host_alone) {
   std::optional<process<int>> sibling;
-  sibling.emplace(by(coproc::start_method::forkserver).in(stdio::pipe()), target<end_with_input>);
+  sibling.emplace(by(method).in(stdio::pipe()), target<end_with_input>);
   co_await sibling->start();
-  const pid_t fork = ::fork();
-  if (fork == 0) {
+  std::optional<coproc::child> program;
+  auto c = helper("say=ready", "eof", "say=done").in(stdio::pipe()).out(stdio::pipe());
+  program = co_await coproc::spawn(std::move(c));
+  co_await program->out().read_line();
+  auto ends = coproc::make_pipe<int, int>();
+  std::optional<coproc::connection<int, int>> end(std::move(ends.first));
+  auto result = co_await beside(sibling->result());
+  auto line = co_await beside(program->out().read_line());
+  auto ended = co_await beside(program->wait());
+  auto value = co_await beside(end->recv());
+  co_await breathe();
+  forked copy([&] { // as exit() does to what is static
     sibling.reset();
-    ::_exit(0);
-  }
-  ::waitpid(fork, nullptr, 0);
+    program.reset();
+    end.reset();
+  });
+  BOOST_TEST(copy.ended_well());
   BOOST_TEST(sibling->is_alive());
   sibling->in().close();
-  int code = co_await sibling->result();
+  int code = co_await result.result();
   BOOST_TEST(code == 7);
+  program->in().close();
+  auto text = co_await line.result();
+  BOOST_TEST(text.value() == "done");
+  auto status = co_await ended.result();
+  BOOST_TEST(status.success(), status.to_string());
+  co_await ends.second.send(5);
+  int five = co_await value.result();
+  BOOST_TEST(five == 5);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
