@@ -59,6 +59,8 @@ public:
 
   child_mutex& mutex() const noexcept { return *mutex_; }
   int pid() const noexcept { return pid_; }
+  /// @returns whether it is the child of the process that this one is a fork of.
+  bool is_copy() const noexcept { return process_->is_copy(); }
   const command& program() const noexcept { return command_; }
   input_stream in;   // empty unless a pipe
   output_stream out; // the same

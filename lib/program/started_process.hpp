@@ -47,9 +47,8 @@ public:
   /// @param service null if the context has ended, or if the process is to live on.
   virtual void give_up(context_service* service, const asio::any_io_executor& executor) noexcept = 0;
 
-protected:
   /// In a fork of the host, which has a copy of this and of its descriptors: not a child of the caller, who
-  /// is not to signal it.
+  /// is not to signal it, nor to take what it says.
   bool is_copy() const noexcept { return !mark_.is_original(); }
 
 private:

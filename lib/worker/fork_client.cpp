@@ -29,6 +29,11 @@ bool fork_client::is_ours() {
   return !link_.is_open() || link_.is_ours();
 }
 
+void fork_client::forked() {
+  lock_type lock(mutex_);
+  if (link_.is_copy()) drain(lock, extent::all);
+}
+
 void fork_client::shutdown() noexcept {
   places_->shutdown();
   std::unordered_map<std::uint64_t, std::shared_ptr<waiting>> orders;
@@ -40,7 +45,7 @@ void fork_client::shutdown() noexcept {
     for (auto& [id, child] : children_)
       if (child.on_end) graveyard_.push_back(std::exchange(child.on_end, nullptr));
     waiting_ = 0;
-    if (!link_.is_copy()) drain(lock, extent::all); // how those ended that nobody waited for
+    drain(lock, extent::all); // how those ended that nobody waited for
     link_.close();
     std::erase_if(children_, [](const auto& child) { return !child.second.record; });
   }
@@ -194,7 +199,7 @@ std::shared_ptr<fork_client::waiting> fork_client::take_order(lock_type&, std::u
 
 bool fork_client::server_is_there(lock_type& lock) {
   if (!link_.is_open()) return false;
-  if (link_.has_hung_up()) {
+  if (link_.is_copy() || link_.has_hung_up()) {
     drain(lock, extent::all); // its last words
     if (link_.is_open()) lose_server(lock);
   }
@@ -206,11 +211,11 @@ void fork_client::start_server(lock_type&) {
   greeted_ = false;
 }
 
-/// It is dead, or not wanted any more. Its children live on.
+/// It is dead, or not wanted any more, or the host's, of whom this is a fork. Its children live on.
 void fork_client::lose_server(lock_type&) {
   link_.close();
   // A program may have functions that are found nowhere, and that it never calls.
-  if (!greeted_) binds_lazily_ = true;
+  if (!greeted_ && !link_.is_copy()) binds_lazily_ = true;
   for (auto& [id, order] : orders_) lost_orders_.push_back(std::move(order));
   waiting_ -= orders_.size();
   orders_.clear();
@@ -239,6 +244,7 @@ void fork_client::watch(lock_type&) {
 
 /// Takes what the server has said, all of it or what somebody waits for.
 void fork_client::drain(lock_type& lock, extent wanted) {
+  if (link_.is_open() && link_.is_copy()) return lose_server(lock); // it speaks to the host
   while (link_.is_open() && (wanted == extent::all || waiting_ != 0)) {
     incoming next;
     try {
@@ -294,6 +300,10 @@ void fork_client::handle(lock_type& lock, incoming& next) {
 
 void fork_client::complete_lost_orders() {
   for (auto& order : std::exchange(lost_orders_, {})) {
+    if (link_.is_copy()) { // it asks no server of its own for the same once more
+      order->waiter.fail(aborted());
+      continue;
+    }
     fork_outcome outcome;
     outcome.what = unusable_ ? fork_outcome::kind::unusable : fork_outcome::kind::server_gone;
     order->waiter.complete(std::move(outcome));

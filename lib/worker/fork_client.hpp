@@ -81,6 +81,8 @@ public:
   /// has children that have given them up, too.
   bool is_ours();
 
+  /// In a fork of the host that goes on with the loop: leaves the server to the host.
+  void forked();
   /// The context ends.
   void shutdown() noexcept;
   void drop_graveyard() noexcept;

@@ -59,6 +59,13 @@ public:
   }
 
 private:
+  void notify_fork(asio::execution_context::fork_event event) override {
+    if (event != asio::execution_context::fork_child) return;
+    if (client_) client_->forked();
+    for (const auto& one : left_)
+      if (auto client = one.lock()) client->forked();
+  }
+
   void shutdown() noexcept override {
     if (client_) ending_.push_back(std::move(client_));
     for (const auto& one : left_)

@@ -11,7 +11,7 @@ forked_process::~forked_process() { client_->forget(id_); }
 
 void forked_process::wait(std::function<void(bool)> handler) {
   if (left_) return;
-  if (client_->knows(id_)) return client_->wait_for(id_, std::move(handler));
+  if (!is_copy() && client_->knows(id_)) return client_->wait_for(id_, std::move(handler));
   if (!orphan_watch_) orphan_watch_.emplace(executor_);
   orphan_watch_->wait(pidfd_, std::move(handler));
 }

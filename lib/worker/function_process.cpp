@@ -93,6 +93,10 @@ asio::awaitable<bool> function_process::join(std::shared_ptr<function_process> s
 /// The child is gone, so all that it has said is in the socket.
 void function_process::read_outcome() {
   if (outcome_ != outcome::unread) return;
+  if (child_->is_copy()) { // it is for the host
+    outcome_ = outcome::none;
+    return channel_.reset();
+  }
   const auto fail = [this](int error) {
     os::throw_errno(error, "process '" + name_ + "': cannot receive the result");
   };
@@ -130,7 +134,7 @@ void function_process::detach() {
   child_state& state = child();
   // In the queue of the child's own socket the lifeline is kept for as long as the child lives.
   message nothing;
-  if (lifeline_) {
+  if (lifeline_ && !state.is_copy()) {
     const int error = send_message(channel_.get(), static_cast<std::uint32_t>(call_kind::detached), nothing,
                                    {lifeline_.get()}, os::blocking::no);
     if (error != 0 && error != EPIPE) os::throw_errno(error, "detach '" + name_ + "'");

@@ -206,9 +206,11 @@ std::string reason_of(const std::system_error& error) {
   return std::string(text.substr(end + 1));
 }
 
-/// Waits for the first words of a child that was spawned.
-asio::awaitable<incoming> first_message(std::shared_ptr<stream_end> channel) {
+/// Waits for the first words of a child that was spawned. In a fork of the host that is aborted.
+asio::awaitable<incoming> first_message(std::shared_ptr<stream_end> channel,
+                                        std::shared_ptr<child_state> child) {
   for (;;) {
+    if (child->is_copy()) std::rethrow_exception(aborted());
     incoming next = receive_message(channel->fd(), os::blocking::no);
     if (next.error != EAGAIN) co_return std::move(next);
     co_await channel->async_wait(stream_end::wait_type::wait_read, asio::use_awaitable);
@@ -242,7 +244,7 @@ asio::awaitable<void> function_process::start_by_spawn(std::shared_ptr<function_
   made.child_lifeline.reset();
 
   auto channel = std::make_shared<stream_end>(executor, made.channel.release(), self->blame());
-  incoming first = co_await first_message(channel);
+  incoming first = co_await first_message(channel, child);
   if (first.error != 0) os::throw_errno(first.error, self->blame() + ": cannot receive");
   const auto kind = static_cast<call_kind>(first.kind);
   if (first.closed || (kind != call_kind::ready && kind != call_kind::missing)) {

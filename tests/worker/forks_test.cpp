@@ -5,6 +5,7 @@
 #include <coproc/connection.hpp>
 #include <coproc/make_pipe.hpp>
 #include <coproc/pool.hpp>
+#include <coproc/process_died.hpp>
 #include <coproc/spawn.hpp>
 
 #include "pool/targets.hpp"
@@ -12,17 +13,26 @@
 #include "support/expect.hpp"
 #include "support/forked.hpp"
 #include "support/helper.hpp"
+#include "support/host_state.hpp"
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
 #include "worker/targets.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/execution/context.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/io_context.hpp>
+#include <asio/query.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <chrono>
+#include <exception>
 #include <optional>
+#include <stdexcept>
+#include <utility>
 
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace coproc::test;
@@ -32,6 +42,7 @@ BOOST_AUTO_TEST_SUITE(worker_forks)
 
 using coproc::fork_target;
 using coproc::process;
+using coproc::start_method;
 using coproc::stdio;
 using coproc::target;
 
@@ -118,6 +129,73 @@ METHOD_TEST_ONCE(plain_fork_that_lets_go_of_its_copies_leaves_the_loop_of_the_ho
   co_await ends.second.send(5);
   int five = co_await value.result();
   BOOST_TEST(five == 5);
+}
+
+/// A fork that goes on with the loop of the host, as execution_context::notify_fork(3) has it, until a
+/// condition that comes true there does so.
+template <class Condition>
+forked fork_with_loop(asio::any_io_executor executor, Condition condition) {
+  auto& loop = static_cast<asio::io_context&>(asio::query(executor, asio::execution::context));
+  loop.notify_fork(asio::execution_context::fork_prepare);
+  forked copy([&] {
+    loop.notify_fork(asio::execution_context::fork_child);
+    std::optional<bool> outcome;
+    asio::co_spawn(loop, condition(), [&](std::exception_ptr, bool holds) { outcome = holds; });
+    const auto end = std::chrono::steady_clock::now() + deadline();
+    while (!outcome && loop.run_one_until(end) != 0) continue;
+    if (!outcome.value_or(false)) throw std::runtime_error("it does not hold");
+  });
+  loop.notify_fork(asio::execution_context::fork_parent);
+  return copy;
+}
+
+asio::awaitable<bool> died(pending<int>& operation) {
+  try {
+    co_await operation.result();
+    co_return false;
+  } catch (const coproc::process_died&) {
+  }
+  co_return true;
+}
+
+METHOD_TEST_ONCE(plain_fork_that_goes_on_with_the_loop_takes_no_result_of_the_host) {
+  for (bool host_is_first : {false, true}) {
+    process<int> p{by(method).in(stdio::pipe()), target<end_with_input>};
+    co_await p.start();
+    auto result = co_await beside(p.result());
+    co_await breathe();
+    auto gate = make_pipe();
+    auto executor = co_await this_executor();
+    forked copy = fork_with_loop(executor, [&] {
+      p.in().close();
+      gate.second.close();
+      if (host_is_first) read_to_end(gate.first.get());
+      return died(result);
+    });
+    p.in().close();
+    if (!host_is_first) BOOST_TEST(copy.ended_well());
+    int code = co_await result.result();
+    BOOST_TEST(code == 7);
+    co_await p.join();
+    BOOST_TEST(p.exitcode().value() == 0);
+    gate.second.close();
+    if (host_is_first) BOOST_TEST(copy.ended_well());
+  }
+}
+
+METHOD_TEST_ONCE(plain_fork_that_goes_on_with_the_loop_leaves_a_start_to_the_host) {
+  if (method == start_method::fork) co_return; // does not wait
+  process<int> p{by(method).in(stdio::pipe()), target<end_with_input>};
+  auto start = co_await beside(p.start());
+  co_await breathe();
+  auto executor = co_await this_executor();
+  forked copy = fork_with_loop(executor, [&] { return start.aborted(); });
+  BOOST_TEST(copy.ended_well());
+  BOOST_TEST(!start.done());
+  co_await start.result();
+  p.in().close();
+  int code = co_await p.result();
+  BOOST_TEST(code == 7);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
