@@ -70,6 +70,11 @@ void context_service::shutdown() noexcept {
   }
 }
 
+void context_service::notify_fork(asio::execution_context::fork_event event) {
+  if (event != asio::execution_context::fork_child) return;
+  for (context_object* object = first_; object; object = object->next_) object->forked();
+}
+
 namespace {
 
 /// Follows one dropped child, which has been killed, until it is reaped: by looking, since most have ended at

@@ -39,6 +39,8 @@ private:
   friend class context_service;
   /// The context ends: drops waiters without completing them, and every I/O object, timer and executor.
   virtual void shutdown() noexcept = 0;
+  /// This is a fork of the host, and goes on with its loop. Lets go of nothing in here.
+  virtual void forked() {}
 
   context_service* service_ = nullptr;
   asio::execution_context* context_ = nullptr; // kept after the end, to tell another context
@@ -70,6 +72,7 @@ public:
 private:
   friend class context_object;
   void shutdown() noexcept override;
+  void notify_fork(asio::execution_context::fork_event event) override;
   void add(context_object& object) noexcept;
   void remove(context_object& object) noexcept;
 

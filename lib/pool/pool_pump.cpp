@@ -46,7 +46,7 @@ bool pool_state::settle_touched(clock::time_point now) {
 }
 
 void pool_state::pump() {
-  if (pumping_) return;
+  if (pumping_ || left_to_host()) return;
   pumping_ = true;
   constexpr int most_rounds = 64;
   for (int round = 0;; ++round) {
@@ -126,6 +126,7 @@ std::exception_ptr pool_state::error_of(const pool_policy::action& a) const {
 
 void pool_state::on_ended(pool_worker& w) {
   auto keep = w.shared_from_this();
+  if (left_to_host()) return;
   // What it has finished counts, though nobody has read it yet.
   w.drain_at_end(clock::now());
   pump();
@@ -180,6 +181,7 @@ void pool_state::stop_timer_if_idle() {
 }
 
 void pool_state::on_timer() {
+  if (left_to_host()) return;
   timer_at_ = clock::time_point::max();
   const auto now = clock::now();
   for (const auto& w : policy_.workers()) {

@@ -5,6 +5,7 @@
 #include "pool/pool_worker.hpp"
 
 #include <asio/error.hpp>
+#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <coproc/pool_closed.hpp>
 #include <coproc/pool_terminated.hpp>
@@ -178,6 +179,20 @@ void pool_state::abandon() noexcept {
   touched_.clear();
   drop_workers();
   timer_.reset();
+}
+
+/// In a fork of the host the workers are the host's, and so is what they give.
+/// @returns whether this is one. The copy of the pool has ended then, as if its handle had gone.
+bool pool_state::left_to_host() noexcept {
+  if (mark_.is_original()) return false;
+  if (!abandoned_) abandon();
+  return true;
+}
+
+void pool_state::forked() {
+  asio::post(executor_, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->left_to_host();
+  });
 }
 
 void pool_state::drop_workers() noexcept {

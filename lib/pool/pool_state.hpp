@@ -1,6 +1,7 @@
 #pragma once
 
 #include "loop/context_service.hpp"
+#include "os/fork_mark.hpp"
 #include "pool/host_link.hpp"
 #include "pool/outcome_errors.hpp"
 #include "pool/policy.hpp"
@@ -92,6 +93,8 @@ private:
   friend class pool_worker;
 
   void shutdown() noexcept override;
+  void forked() override;
+  bool left_to_host() noexcept;
   void drop_workers() noexcept;
   void pump();
   void carry_out(const pool_policy::action& a);
@@ -108,6 +111,7 @@ private:
   bool settle_touched(clock::time_point now);
   void on_ended(pool_worker& w);
 
+  const os::fork_mark mark_;
   asio::any_io_executor executor_; // empty once the context has ended
   const std::optional<start_method> method_;
   const std::size_t max_pending_;

@@ -72,7 +72,7 @@ asio::awaitable<void> pool_worker::run_start() {
 
 void pool_worker::on_started(std::exception_ptr error) {
   starting_ = false;
-  if (!pool_) {
+  if (!pool_ || pool_->left_to_host()) {
     drop();
     return;
   }

@@ -134,6 +134,7 @@ bool pool_worker::arm() {
 
 void pool_worker::on_readable() {
   auto self = shared_from_this();
+  if (pool_->left_to_host()) return;
   link_->disarm();
   try {
     if (!link_->receive()) {

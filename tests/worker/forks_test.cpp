@@ -5,6 +5,7 @@
 #include <coproc/connection.hpp>
 #include <coproc/make_pipe.hpp>
 #include <coproc/pool.hpp>
+#include <coproc/pool_closed.hpp>
 #include <coproc/process_died.hpp>
 #include <coproc/spawn.hpp>
 
@@ -196,6 +197,54 @@ METHOD_TEST_ONCE(plain_fork_that_goes_on_with_the_loop_leaves_a_start_to_the_hos
   p.in().close();
   int code = co_await p.result();
   BOOST_TEST(code == 7);
+}
+
+asio::awaitable<bool> is_closed(coproc::pool& workers) {
+  try {
+    co_await workers.apply<pool_targets::square>(3);
+    co_return false;
+  } catch (const coproc::pool_closed&) {
+  }
+  co_return true;
+}
+
+METHOD_TEST_ONCE(plain_fork_that_goes_on_with_the_loop_leaves_the_pool_to_the_host) {
+  for (bool host_is_first : {false, true}) {
+    coproc::pool workers(co_await this_executor(), coproc::pool_options().size(2).method(method));
+    auto running = co_await beside(workers.apply<pool_targets::sleep_ms>(100));
+    co_await workers.apply<pool_targets::square>(3);
+    auto gate = make_pipe();
+    auto executor = co_await this_executor();
+    forked copy = fork_with_loop(executor, [&]() -> asio::awaitable<bool> {
+      gate.second.close();
+      if (host_is_first) read_to_end(gate.first.get());
+      const bool aborted = co_await running.aborted();
+      const bool closed = co_await is_closed(workers);
+      co_return aborted&& closed;
+    });
+    if (!host_is_first) BOOST_TEST(copy.ended_well());
+    int slept = co_await running.result();
+    BOOST_TEST(slept == 100);
+    int nine = co_await workers.apply<pool_targets::square>(3);
+    BOOST_TEST(nine == 9);
+    BOOST_TEST(workers.stats().restarted == 0u);
+    gate.second.close();
+    if (host_is_first) BOOST_TEST(copy.ended_well());
+  }
+}
+
+METHOD_TEST_ONCE(copy_of_a_pool_in_a_plain_fork_takes_no_tasks_and_ends_no_workers) {
+  coproc::pool workers(co_await this_executor(), coproc::pool_options().size(2).method(method));
+  co_await workers.apply<pool_targets::square>(3);
+  forked copy([&] {
+    workers.apply_async<pool_targets::kill_self>();
+    workers.close();
+    workers.terminate();
+  });
+  BOOST_TEST(copy.ended_well());
+  int nine = co_await workers.apply<pool_targets::square>(3);
+  BOOST_TEST(nine == 9);
+  BOOST_TEST(workers.stats().restarted == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
