@@ -1,5 +1,6 @@
 #include <coproc/connection.hpp>
 
+#include "ipc/back_off.hpp"
 #include "ipc/connection_state.hpp"
 #include "ipc/message.hpp"
 #include "loop/suspension.hpp"
@@ -232,16 +233,6 @@ asio::awaitable<bool> poll_for(std::shared_ptr<connection_state> state, duration
   if (limit <= duration::zero()) co_return false;
   co_return co_await wait_for(state, connection_state::wait_type::wait_read, limit);
 }
-
-/// How long a sender waits before it tries again, if nothing tells when: twice as long from time to time.
-class back_off {
-public:
-  std::chrono::milliseconds next() noexcept { return std::exchange(pause_, std::min(2 * pause_, longest)); }
-
-private:
-  static constexpr std::chrono::milliseconds longest{32};
-  std::chrono::milliseconds pause_{1};
-};
 
 asio::awaitable<void> send_all(std::shared_ptr<connection_state> state, message encoded) {
   using sending = connection_state::sending;

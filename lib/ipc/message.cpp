@@ -95,7 +95,8 @@ std::span<const std::byte> message::bytes() const {
   if (!contents_) return {};
   contents& own = *contents_;
   const std::size_t buffered = used(at_, own.buffer);
-  if (!own.segment) return {own.buffer.data(), buffered};
+  if (!own.segment && !own.view) return {own.buffer.data(), buffered};
+  if (!own.segment) return std::span(own.view.data(), own.view.size()).subspan(message_lead);
   // What is in the buffer is written again when it is full: to the same place.
   own.write_buffered(buffered);
   const std::size_t size = message_lead + own.in_segment + buffered;
@@ -155,6 +156,12 @@ void message_access::adopt(message& to, message_buffer bytes, std::size_t size) 
   message::contents& own = to.own();
   own.buffer = std::move(bytes);
   to.at_ = to.end_ = own.buffer.data() + size;
+}
+
+void message_access::keep_mapped(message& of) {
+  if (!of.contents_ || !of.contents_->segment) return;
+  (void)of.bytes();
+  of.contents_->segment = {};
 }
 
 message message_access::of_segment(os::unique_fd segment, std::size_t size,

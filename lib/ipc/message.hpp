@@ -18,10 +18,10 @@ namespace coproc::detail {
 /// to a segment, through that buffer or, in large pieces, past it. A message that was received is only read.
 struct message::contents {
   message_buffer buffer;
-  os::memory_segment segment;           // none: all bytes are in the buffer
-  std::size_t in_segment = 0;           // bytes written there; the buffer's come after them
-  os::mapping view;                     // of the segment, made when somebody asks for the bytes
-  bool received = false;                // the segment is sealed, and holds everything
+  os::memory_segment segment; // none: all bytes are in the buffer
+  std::size_t in_segment = 0; // bytes written there; the buffer's come after them
+  os::mapping view;           // of the segment, made when somebody asks for the bytes; can outlive it
+  bool received = false;      // the segment is sealed, and holds everything
   std::vector<os::host_fd> descriptors; // on their way to one process, so that a fork closes its copies
 
   void write_buffered(std::size_t size);
@@ -48,6 +48,11 @@ struct message_access {
   /// @throws wire::error if it is no segment of that size, or not sealed: a segment that its sender can still
   /// truncate or change can't be read safely.
   static message of_segment(os::unique_fd segment, std::size_t size, std::vector<os::unique_fd> descriptors);
+
+  /// Maps the bytes of a message that was received, and closes the descriptor of their segment: for those of
+  /// which a process keeps any number. It is not to be sent on then.
+  /// @throws std::system_error if they can't be mapped; it holds what it held before.
+  static void keep_mapped(message& of);
 };
 
 } // namespace coproc::detail

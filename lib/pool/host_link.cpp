@@ -17,8 +17,6 @@ namespace coproc::detail {
 
 namespace {
 
-[[noreturn]] void throw_refused(int error) { os::throw_errno(error, "pool: cannot receive a result"); }
-
 os::packet_pair make_pair() { return os::make_packet_pair("pool: cannot create a worker's channel"); }
 
 } // namespace
@@ -152,7 +150,7 @@ void host_link::pass_over(std::uint64_t size) noexcept {
   page().results_read.store(results_read_, std::memory_order_release);
 }
 
-std::optional<host_link::result> host_link::next_result(depth how) {
+std::optional<host_link::result> host_link::next_result(depth how, shortage then) {
   if (passed_ != 0) pass_over(std::exchange(passed_, 0));
   for (;;) {
     const std::uint64_t written = page().results_written.load(std::memory_order_acquire);
@@ -208,6 +206,7 @@ std::optional<host_link::result> host_link::next_result(depth how) {
     out.busy = std::max<std::int64_t>(entry->busy, 0);
     out.bytes = {reinterpret_cast<const std::byte*>(entry) + sizeof *entry + early_bytes_,
                  bytes - early_bytes_};
+    if (out.in_packet && !fetch_packet(then)) return std::nullopt;
     early_items_ = early_bytes_ = 0;
     passed_ = total;
     ++entries_read_;
@@ -215,31 +214,52 @@ std::optional<host_link::result> host_link::next_result(depth how) {
   }
 }
 
-message host_link::take_packet() {
-  try {
-    // Wake-ups that were sent before it may be in its way.
-    while (packets_.empty() && receive_one() != arrival::nothing) {
+/// @returns whether what the next result has in a packet is here, or lost.
+bool host_link::fetch_packet(shortage then) {
+  while (packets_.empty()) { // wake-ups that were sent before it may be in its way
+    switch (receive_one(then)) {
+    case arrival::nothing:
+      throw link_garbage(link_garbage::place::page, "a result has no packet");
+    case arrival::refused:
+      if (then == shortage::leave) return false;
+      ++to_discard_; // lest the next result takes it for its own
+      packets_.push_back({{}, refusal_});
+      break;
+    default:
+      break;
     }
-  } catch (const std::system_error&) {
-    ++to_discard_; // lest the next result takes it for its own
-    throw;
   }
-  if (packets_.empty()) throw link_garbage(link_garbage::place::page, "a result has no packet");
+  return true;
+}
+
+message host_link::take_packet() {
   packet first = std::move(packets_.front());
   packets_.pop_front();
-  if (first.error != 0) throw_refused(first.error);
+  if (first.error != 0) os::throw_errno(first.error, "pool: cannot receive a result");
   return std::move(first.body);
 }
 
 bool host_link::receive() {
   // A wake-up comes after what it is sent for.
-  while (receive_one() == arrival::result) {
+  while (receive_one(shortage::leave) == arrival::result) {
   }
   return !closed_;
 }
 
-host_link::arrival host_link::receive_one() {
+host_link::arrival host_link::refuse(int error) noexcept {
+  short_ = true;
+  refusal_ = error;
+  return arrival::refused;
+}
+
+host_link::arrival host_link::receive_one(shortage then) {
+  short_ = false;
   if (closed_) return arrival::nothing;
+  // Where no more than wake-ups can come, there is no need to look.
+  const bool may_be_result = page().packets.load(std::memory_order_relaxed) != received_;
+  if (then == shortage::leave && may_be_result &&
+      os::look_ahead(socket_.fd(), os::blocking::no) == os::next_packet::no_room)
+    return refuse(EMFILE);
   incoming next;
   try {
     next = receive_message(socket_.fd(), buffer_.bytes(), os::blocking::no);
@@ -249,17 +269,26 @@ host_link::arrival host_link::receive_one() {
   if (next.error == EAGAIN) return arrival::nothing;
   const bool is_result = next.kind == static_cast<std::uint32_t>(link_packet::result);
   if (next.error == EMFILE || next.error == ENFILE || next.error == ENOMEM || next.error == ENOBUFS) {
-    if (!is_result) throw_refused(next.error); // it is still there
+    if (!is_result) return refuse(next.error); // it is still there
   } else if (next.closed || next.error != 0) {
     closed_ = true;
     return arrival::nothing;
   }
   if (next.kind == static_cast<std::uint32_t>(link_packet::wake)) return arrival::wake_up;
   if (!is_result) throw link_garbage(link_garbage::place::socket, "a packet of an unknown kind");
-  if (to_discard_ != 0)
+  ++received_;
+  if (to_discard_ != 0) {
     --to_discard_;
-  else
-    packets_.push_back({next.take(), next.error});
+    return arrival::result;
+  }
+  packet arrived{next.take(), next.error};
+  try {
+    // They may wait for long, and in any number, until somebody decodes them.
+    message_access::keep_mapped(arrived.body);
+  } catch (const std::system_error& error) {
+    arrived.error = error.code().value();
+  }
+  packets_.push_back(std::move(arrived));
   return arrival::result;
 }
 

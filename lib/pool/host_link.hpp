@@ -74,13 +74,18 @@ public:
     std::span<const std::byte> bytes; ///< Valid until next_result() is called again.
   };
   enum class depth { closed_runs, open_run };
-  /// Takes the next result. @throws link_garbage.
-  std::optional<result> next_result(depth how);
-  /// What the last result had in a packet. @throws link_garbage if there is none; std::system_error if the
-  /// descriptors can't be received.
+  /// What to do with a packet that this process has no descriptors or no memory for.
+  enum class shortage { leave, lose };
+  /// Takes the next result. @returns none, too, if it was left because of a shortage: see is_short().
+  /// @throws link_garbage, also if its packet is not there.
+  std::optional<result> next_result(depth how, shortage then);
+  /// What the last result had in a packet. @throws std::system_error if that was lost.
   message take_packet();
+  /// A packet was left in the socket, which stays readable: nothing tells when there is room.
+  bool is_short() const noexcept { return short_; }
 
-  /// Receives what is in the socket. @returns false if the worker's end is closed. @throws link_garbage.
+  /// Receives what is in the socket, and there is room for. @returns false if the worker's end is closed.
+  /// @throws link_garbage.
   bool receive();
   /// Says that the host is about to sleep until @p count more results are there, or the worker has run dry.
   /// @returns false if there is something to read already.
@@ -93,9 +98,11 @@ public:
 
 private:
   host_link(const asio::any_io_executor& executor, os::packet_pair ends);
-  enum class arrival { nothing, wake_up, result };
-  arrival receive_one();
-  /// Of a large result; with an error if its descriptors could not be received.
+  enum class arrival { nothing, refused, wake_up, result };
+  arrival receive_one(shortage then);
+  arrival refuse(int error) noexcept;
+  bool fetch_packet(shortage then);
+  /// Of a large result; with an error if it could not be received.
   struct packet {
     message body;
     int error = 0;
@@ -112,13 +119,15 @@ private:
   const message_buffer buffer_; // for the bytes of one packet
   std::vector<bool> known_;
   std::deque<packet> packets_;
-  std::size_t to_discard_ = 0; // packets that are still in the socket, and whose results have failed
+  std::uint64_t received_ = 0; // packets of results
+  std::size_t to_discard_ = 0; // those that are still in the socket, and whose results have failed
+  int refusal_ = 0;            // errno, if short_
   std::uint64_t tasks_written_ = 0;
   std::uint64_t results_read_ = 0, passed_ = 0; // passed_: of the last result, given back with the next
   std::uint64_t entries_read_ = 0;
   // Of the run at results_read_ that was read before it was closed.
   std::uint32_t early_items_ = 0, early_bytes_ = 0;
-  bool closed_ = false;
+  bool closed_ = false, short_ = false;
 };
 
 } // namespace coproc::detail

@@ -49,7 +49,8 @@ struct link_page {
   std::atomic<std::uint32_t> sleeps;     ///< 1: it sleeps on this word. The host takes it to wake it.
   std::atomic<std::uint32_t> wants_room; ///< 1: it waits for the host to read results.
   alignas(64) std::atomic<std::uint64_t> results_written;
-  std::atomic<std::uint64_t> open; ///< Where a run of results is being filled, plus one; or 0.
+  std::atomic<std::uint64_t> open;    ///< Where a run of results is being filled, plus one; or 0.
+  std::atomic<std::uint64_t> packets; ///< Of results, that it has sent or is about to.
   // Written by the host; `wake_at` also by the worker.
   alignas(64) std::atomic<std::uint64_t> tasks_written;
   alignas(64) std::atomic<std::uint64_t> results_read;

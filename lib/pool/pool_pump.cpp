@@ -142,7 +142,9 @@ void pool_state::on_ended(pool_worker& w) {
 std::optional<pool_state::clock::time_point> pool_state::next_look() const {
   auto next = policy_.wakeup();
   for (const auto& w : policy_.workers()) {
-    if (w->handed.empty() || !w->link || worker_of(w.get()).watched()) continue;
+    if (!w->link) continue;
+    if (const auto at = worker_of(w.get()).look_again(); at && (!next || *at < *next)) next = at;
+    if (w->handed.empty() || worker_of(w.get()).watched()) continue;
     const auto at = w->since + watch_after;
     if (!next || at < *next) next = at;
   }
@@ -185,9 +187,10 @@ void pool_state::on_timer() {
   timer_at_ = clock::time_point::max();
   const auto now = clock::now();
   for (const auto& w : policy_.workers()) {
-    if (w->handed.empty() || !w->link) continue;
+    if (!w->link) continue;
+    if (w->handed.empty() && !worker_of(w.get()).look_again()) continue;
     touch(worker_of(w.get())); // its results, before it is judged
-    if (now >= w->since + watch_after) worker_of(w.get()).watch_end();
+    if (!w->handed.empty() && now >= w->since + watch_after) worker_of(w.get()).watch_end();
   }
   pump();
   policy_.tick(clock::now());

@@ -48,6 +48,8 @@ public:
   bool has_ended();
   /// Whether an item is being run, as far as the page says.
   bool item_runs() const noexcept;
+  /// @returns when to touch it, for a result that there was no room for.
+  std::optional<pool_state::clock::time_point> look_again() const noexcept;
 
   pool_policy::worker& is() const noexcept { return *is_; }
   int pid() const noexcept { return pid_; }
@@ -58,7 +60,11 @@ public:
 private:
   class end_observer;
 
+  void receive();
   void drain(host_link::depth how, pool_state::clock::time_point now);
+  bool is_short() const noexcept { return link_ && link_->is_short(); }
+  /// Whether results that there is no room for are left where they are.
+  bool is_patient(pool_state::clock::time_point now) const noexcept;
   asio::awaitable<void> run_start();
   void on_started(std::exception_ptr error);
   void hand_initializer();
@@ -73,9 +79,12 @@ private:
   std::shared_ptr<end_observer> observer_;
   asio::cancellation_signal start_;
   std::uint64_t sequence_ = 0;
-  std::uint64_t initializer_ = 0; ///< The sequence number of it, while it runs.
+  std::uint64_t initializer_ = 0;                            ///< The sequence number of it, while it runs.
+  std::optional<pool_state::clock::time_point> short_since_; ///< Since when there is no room for a result.
+  pool_state::clock::time_point look_again_;
   int pid_ = -1;
   bool starting_ = false, killed_ = false, waiting_ = false, closed_ = false, ended_ = false;
+  bool freezing_ = false; ///< The policy is to be told when all that it has given is read.
   bool page_is_spoilt_ = false;
 };
 

@@ -9,10 +9,20 @@
 #include <coproc/wire.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <stdexcept>
 #include <utility>
 
 namespace coproc::detail {
+
+namespace {
+
+// Descriptors and memory that are lacking are used by something else, which may give them back soon. If it
+// does not, the result is lost, so that somebody is told.
+constexpr auto longest_shortage = std::chrono::seconds(1);
+constexpr auto pause_in_shortage = std::chrono::milliseconds(10);
+
+} // namespace
 
 // ---- what it is given
 
@@ -54,7 +64,7 @@ void pool_worker::hand(pool_policy::unit& unit, pool_state::clock::time_point no
     pool_->touch(*this);
     return;
   }
-  if (error == ENOBUFS || error == EAGAIN || error == EPIPE) {
+  if (error == ENOBUFS || error == EAGAIN || error == ETOOMANYREFS || error == EPIPE) {
     pool_->policy_.no_room(*is_, unit, now);
     if (error == EPIPE) watch_end();
     return;
@@ -81,15 +91,8 @@ bool pool_worker::item_runs() const noexcept {
 
 void pool_worker::freeze(pool_state::clock::time_point now) {
   link_->freeze();
-  try {
-    drain(host_link::depth::open_run, now);
-  } catch (const link_garbage& garbage) {
-    is_->freezing = false;
-    condemn(garbage.where);
-    return;
-  }
-  if (!pool_) return;
-  pool_->policy_.frozen(*is_, item_runs(), link_->started_at(), now);
+  freezing_ = true;
+  drain_safely(now);
 }
 
 void pool_worker::condemn(link_garbage::place where) {
@@ -108,6 +111,7 @@ bool pool_worker::arm() {
     if (!killed_ && !closed_ && is_->state == pool_policy::worker_state::ready) leave_end_alone();
     return true;
   }
+  if (is_short()) return true; // the socket stays readable
   if (!link_->arm(there > 1 ? there / 2 : 1)) return false;
   if (waiting_) return true;
   waiting_ = true;
@@ -137,32 +141,49 @@ void pool_worker::on_readable() {
   if (pool_->left_to_host()) return;
   link_->disarm();
   try {
-    if (!link_->receive()) {
-      closed_ = true;     // not waited for again: the end of file stays
-      link_->shut_down(); // it may still live, and wait for tasks
-      watch_end();
-    }
-    drain(host_link::depth::closed_runs, pool_state::clock::now());
+    receive();
+    drain_safely(pool_state::clock::now());
   } catch (const link_garbage& garbage) {
     condemn(garbage.where);
-  } catch (const std::system_error&) {
-    // No descriptors for those that came: the result that they belong to fails when it is taken.
   }
   if (!pool_) return;
   pool_->touch(*this);
   pool_->pump();
 }
 
+void pool_worker::receive() {
+  if (link_->receive()) return;
+  closed_ = true;     // not waited for again: the end of file stays
+  link_->shut_down(); // it may still live, and wait for tasks
+  watch_end();
+}
+
 void pool_worker::drain_safely(pool_state::clock::time_point now) {
   try {
-    drain(host_link::depth::closed_runs, now);
+    if (is_short()) receive();
+    drain(freezing_ ? host_link::depth::open_run : host_link::depth::closed_runs, now);
   } catch (const link_garbage& garbage) {
+    if (std::exchange(freezing_, false)) is_->freezing = false;
     condemn(garbage.where);
+    return;
   }
+  // What it runs can't be told before all that it has finished is known.
+  if (!pool_ || (short_since_ && is_patient(now)) || !std::exchange(freezing_, false)) return;
+  pool_->policy_.frozen(*is_, item_runs(), link_->started_at(), now);
+}
+
+bool pool_worker::is_patient(pool_state::clock::time_point now) const noexcept {
+  return !short_since_ || now < *short_since_ + longest_shortage;
+}
+
+std::optional<pool_state::clock::time_point> pool_worker::look_again() const noexcept {
+  if (!usable() || !is_short()) return std::nullopt;
+  return look_again_;
 }
 
 void pool_worker::drain_at_end(pool_state::clock::time_point now) noexcept {
   try {
+    short_since_ = pool_state::clock::time_point::min(); // there is no later
     if (link_) drain(host_link::depth::open_run, now);
   } catch (const link_garbage& garbage) {
     if (garbage.where == link_garbage::place::page) page_is_spoilt_ = true;
@@ -172,10 +193,19 @@ void pool_worker::drain_at_end(pool_state::clock::time_point now) noexcept {
 }
 
 void pool_worker::drain(host_link::depth how, pool_state::clock::time_point now) {
+  using shortage = host_link::shortage;
   while (pool_) { // a result may lead to the end of the pool
-    auto r = link_->next_result(how);
-    if (!r) return;
-    take(*r, now);
+    auto r = link_->next_result(how, is_patient(now) ? shortage::leave : shortage::lose);
+    if (r) {
+      take(*r, now);
+      continue;
+    }
+    look_again_ = now + pause_in_shortage;
+    if (!link_->is_short())
+      short_since_.reset();
+    else if (!short_since_)
+      short_since_ = now;
+    return;
   }
 }
 

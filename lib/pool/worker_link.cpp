@@ -1,5 +1,6 @@
 #include "pool/worker_link.hpp"
 
+#include "ipc/back_off.hpp"
 #include "ipc/message.hpp"
 #include "ipc/packet.hpp"
 #include "os/futex.hpp"
@@ -8,9 +9,11 @@
 #include "worker/function_child.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <thread>
 #include <utility>
 
 namespace coproc::detail {
@@ -143,12 +146,30 @@ void worker_link::publish(const task_entry& entry, std::uint32_t item, message& 
   if (large) {
     flags |= result_entry::in_packet;
     // Before the entry that announces it: the host finds it when it looks.
-    if (!send_outcome(socket_.get(), static_cast<std::uint32_t>(link_packet::result), result)) throw over();
+    send(result);
   }
   result_entry& out = reserve(entry, item, large ? 0 : size);
   if (!large && size != 0) std::memcpy(payload(out), result.bytes().data(), size);
   out.progress.store((std::uint64_t(1) << 32) | (large ? 0 : size), std::memory_order_relaxed);
   finish(out, flags, large ? 0 : size, 1);
+}
+
+void worker_link::send(message& result) {
+  page_.packets.store(packets_ + 1); // first, so that the host looks out for it
+  back_off pauses;
+  int error = 0;
+  for (;;) {
+    error = send_message(socket_.get(), static_cast<std::uint32_t>(link_packet::result), result,
+                         os::blocking::yes);
+    if (error != ETOOMANYREFS) break;
+    std::this_thread::sleep_for(pauses.next()); // for others to receive theirs
+  }
+  if (error == 0) {
+    ++packets_;
+    return;
+  }
+  page_.packets.store(packets_);
+  if (!outcome_sent(error)) throw over();
 }
 
 void worker_link::publish_end(const task_entry& entry, std::uint32_t item) {

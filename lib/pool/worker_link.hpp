@@ -35,7 +35,7 @@ public:
 
   /// The result of an item, or the exceptions that it ended with.
   enum class ending { succeeded, failed };
-  /// @throws as send_outcome() if it can't be sent; nothing is published then.
+  /// @throws as outcome_sent() if it can't be sent; nothing is published then.
   void publish(const task_entry& entry, std::uint32_t item, message& result, ending how, bool last);
   /// No more items of the unit are started.
   void publish_end(const task_entry& entry, std::uint32_t item);
@@ -48,6 +48,7 @@ private:
   void stamp();
   static std::byte* payload(result_entry& entry);
   result_entry& reserve(const task_entry& entry, std::uint32_t item, std::size_t size);
+  void send(message& result);
   void finish(result_entry& out, std::uint32_t flags, std::size_t size, std::uint32_t items);
   void add_to_run(const task_entry& entry, std::uint32_t item, const message& result);
   bool run_is_old();
@@ -58,7 +59,7 @@ private:
   link_page& page_;
   const worker_settings settings_;
   const message_buffer buffer_; // for the bytes of one packet
-  std::uint64_t read_ = 0, written_ = 0, published_ = 0;
+  std::uint64_t read_ = 0, written_ = 0, published_ = 0, packets_ = 0;
   std::int64_t started_ = 0, run_started_ = 0;
   result_entry* run_ = nullptr;
   std::size_t run_bytes_ = 0, run_room_ = 0;

@@ -75,8 +75,7 @@ void describe_current(std::vector<remote_error::exception>& chain) {
   }
 }
 
-bool send_outcome(int channel, std::uint32_t kind, message& body) {
-  const int error = send_message(channel, kind, body, os::blocking::yes);
+bool outcome_sent(int error) {
   if (error == E2BIG)
     throw std::length_error("the result can't be sent: it has more than " +
                             std::to_string(os::max_descriptors) + " descriptors");
@@ -104,7 +103,8 @@ int carry_out(int channel, const std::function<void(message&)>& body) {
     message result;
     body(result);
     leave_copy(EXIT_SUCCESS);
-    (void)send_outcome(channel, static_cast<std::uint32_t>(call_kind::result), result);
+    (void)outcome_sent(
+        send_message(channel, static_cast<std::uint32_t>(call_kind::result), result, os::blocking::yes));
     return EXIT_SUCCESS;
   } catch (abi::__forced_unwind&) {
     throw; // pthread_exit

@@ -40,11 +40,11 @@ struct received_call {
 [[noreturn]] void run_forked(os::unique_fd channel, int parent, const std::string& name,
                              const std::function<void(message&)>& body) noexcept;
 
-/// Sends the result of a call, or the exceptions that it ended with.
+/// @param error what send_message() has returned for the result of a call.
 /// @returns false if nobody wants it: the host is gone or has dropped its handle, or the target has closed
 /// the channel.
 /// @throws what tells why it can't be sent: the host has to hear that in its place.
-bool send_outcome(int channel, std::uint32_t kind, message& body);
+bool outcome_sent(int error);
 
 /// Adds the exception that is being handled, and what caused it.
 void describe_current(std::vector<remote_error::exception>& chain);

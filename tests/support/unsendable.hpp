@@ -20,10 +20,10 @@ inline std::vector<coproc::connection<int>> many_ends(std::size_t count) {
   return ends;
 }
 
-/// @returns what is sent by a packet, which fails once.
-inline std::string fail_to_send(int error) {
+/// @returns what is sent by a packet, which fails so many times.
+inline std::string fail_to_send(int error, std::size_t times) {
   static std::optional<fault> injected;
-  injected.emplace(os::call::sendmsg, error, 1);
+  injected.emplace(os::call::sendmsg, error, times);
   return std::string(100'000, 'x');
 }
 

@@ -114,7 +114,7 @@ METHOD_TEST_ONCE(result_that_cannot_be_sent_is_an_error) {
   CHECK_CONTAINS(failure.message(), "the result can't be sent: it has more than 253 descriptors");
   BOOST_TEST(p.exitcode().value() == 1);
   for (int error : {ENOMEM, ENOBUFS, ETOOMANYREFS}) {
-    process q(by(method), target<fail_to_send>, error);
+    process q(by(method), target<fail_to_send>, error, 1u);
     co_await q.start();
     failure = co_await thrown_by<coproc::remote_error>([&] { return q.result(); });
     CHECK_CONTAINS(failure.message(), "the result can't be sent: " + std::system_category().message(error));
