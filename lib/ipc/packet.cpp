@@ -82,7 +82,16 @@ incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking w
   result.kind = header.kind;
   result.in_buffer = buffer.first(inline_size);
   if (got.error == 0) complete(result, header, got.size, inline_size, descriptors);
+  // The segment is the first for which room is sought.
+  if (got.error == EMFILE && header.in_segment == 1 && !descriptors.empty())
+    result.body = message_access::of_segment(std::move(descriptors.front()), header.size, {});
   return result;
+}
+
+bool would_lose_bytes(int socket) noexcept {
+  packet_header header{};
+  if (os::peek(socket, std::as_writable_bytes(std::span(&header, 1))) != sizeof header) return false;
+  return header.in_segment == 1 && !os::duplicate(socket);
 }
 
 incoming receive_message(int socket, os::blocking wait) {

@@ -27,7 +27,8 @@ int send_message(int socket, std::uint32_t kind, message& body, const std::vecto
                  os::blocking wait);
 
 struct incoming {
-  int error = 0;       ///< errno; EAGAIN: nothing is there; EMFILE: it is here without its descriptors.
+  int error = 0;       ///< errno; EAGAIN: nothing is there; EMFILE: it is here without its descriptors, but
+                       ///< with its bytes if there was room for their segment.
   bool closed = false; ///< The other end is gone.
   std::uint32_t kind = 0;
   message body;
@@ -45,6 +46,10 @@ incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking w
 
 /// The same; the message has all of its bytes.
 incoming receive_message(int socket, os::blocking wait);
+
+/// @returns whether the bytes of the next message, which are in a segment, would be lost if it were received
+/// now: this process has no descriptor left.
+bool would_lose_bytes(int socket) noexcept;
 
 /// More bytes than that are in a segment.
 inline constexpr std::size_t max_inline = 64 * 1024;

@@ -47,6 +47,8 @@ enum class next_packet {
   no_room ///< This process has no room for its descriptors.
 };
 next_packet look_ahead(int socket, blocking wait) noexcept;
+/// Reads the start of what a socket would give, which stays there. @returns bytes; 0: nothing has come yet.
+std::size_t peek(int socket, std::span<std::byte> head) noexcept;
 
 /// No more packets in either direction, whoever else has a copy of the descriptor.
 void shut_down(int socket) noexcept;

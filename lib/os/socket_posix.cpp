@@ -124,6 +124,13 @@ next_packet look_ahead(int socket, blocking wait) noexcept {
   return packet.msg_flags & MSG_CTRUNC ? next_packet::no_room : next_packet::fits;
 }
 
+std::size_t peek(int socket, std::span<std::byte> head) noexcept {
+  ssize_t size;
+  do size = ::recv(socket, head.data(), head.size(), MSG_PEEK | MSG_DONTWAIT);
+  while (size < 0 && is_passing(errno));
+  return size < 0 ? 0 : static_cast<std::size_t>(size);
+}
+
 void shut_down(int socket) noexcept { ::shutdown(socket, SHUT_RDWR); }
 
 bool is_packet_socket(int fd) noexcept {

@@ -112,6 +112,10 @@ private:
 
   /// @returns whether there was a request.
   bool receive() {
+    if (would_lose_bytes(socket_.get())) {
+      short_of_memory_ = true; // or of the one descriptor without which nobody could be told
+      return false;
+    }
     incoming request = receive_message(socket_.get(), buffer_.bytes(), os::blocking::no);
     if (request.error == EAGAIN) return false;
     if (request.error == ENOMEM || request.error == ENOBUFS) {
