@@ -1,5 +1,6 @@
 #include "loop/context_service.hpp"
 
+#include "os/fork.hpp"
 #include "os/reap.hpp"
 #include "os/reaper.hpp"
 
@@ -71,7 +72,7 @@ void context_service::shutdown() noexcept {
 }
 
 void context_service::notify_fork(asio::execution_context::fork_event event) {
-  if (event != asio::execution_context::fork_child) return;
+  if (event != asio::execution_context::fork_child || os::is_forked_child()) return;
   for (context_object* object = first_; object; object = object->next_) object->forked();
 }
 

@@ -12,6 +12,9 @@ launched fork_process() noexcept;
 /// The same in a host, where the child finds the list of host_fd whole. All signals are blocked in the child,
 /// until begin_forked_child().
 launched fork_host() noexcept;
+/// @returns whether this process is a child of that: it runs a function, and none of the host's loops, whose
+/// mutexes may have been held by threads that it does not have.
+bool is_forked_child() noexcept;
 
 /// In the child of a host: default signal dispositions, an empty signal mask, and its standard streams.
 /// @returns 0, or an errno if one of them can't be had; one whose source is closed is closed.

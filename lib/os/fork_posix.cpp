@@ -25,6 +25,14 @@ launched fork_process() noexcept {
   return result;
 }
 
+namespace {
+
+bool forked_child = false;
+
+} // namespace
+
+bool is_forked_child() noexcept { return forked_child; }
+
 launched fork_host() noexcept {
   // A handler of the host's must not run in the child: that of an asio::signal_set writes to a pipe that both
   // have, and the host would take a signal to the child for its own.
@@ -36,7 +44,9 @@ launched fork_host() noexcept {
     fork_lock ends_stay_as_they_are;
     result = fork_process();
   }
-  if (result.pid != 0) {
+  if (result.pid == 0) {
+    forked_child = true;
+  } else {
     const int error = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     errno = error;

@@ -1,3 +1,4 @@
+#include "os/fork.hpp"
 #include "worker/fork_client.hpp"
 
 #include <asio/execution/outstanding_work.hpp>
@@ -60,7 +61,7 @@ public:
 
 private:
   void notify_fork(asio::execution_context::fork_event event) override {
-    if (event != asio::execution_context::fork_child) return;
+    if (event != asio::execution_context::fork_child || os::is_forked_child()) return;
     if (client_) client_->forked();
     for (const auto& one : left_)
       if (auto client = one.lock()) client->forked();
