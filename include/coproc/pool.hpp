@@ -65,6 +65,8 @@ namespace coproc {
 /// there. An idle pool does not keep its execution context running.
 /// **Lifetime**: may outlive its execution context: what was not finished by then has failed, and submitting
 /// more is a `std::logic_error`.
+/// **Forks of the host**: a copy of it has ended, as if terminated, since the workers are the host's. See
+/// coproc::process.
 class pool {
 public:
   /// A pool of @p size slots on the context of @p executor. @throws std::invalid_argument for 0, or if it was

@@ -34,12 +34,18 @@ inline constexpr bool is_unnamed<unnamed<Function>> = true;
 ///
 /// **Life of the child.** It has a process group of its own, so a Ctrl-C in the terminal does not reach it.
 /// It is killed when the host ends, in whatever way that happens, and when this object is destroyed; see
-/// detach(). (A fork that the host has made by itself and that executes nothing has a copy of all that it
-/// holds: then the child is killed when both have ended.) When the function returns, stdout, stderr and the
+/// detach(). When the function returns, stdout, stderr and the
 /// streams of C++ are flushed, and the process ends without running destructors of static objects (`_exit`):
 /// with exit code 0, or 1 if the function threw. Its other threads are not waited for. A copy of the process
 /// that the function has made, fork(2), and that comes back from it as well, ends there with such an exit
 /// code, and flushes nothing.
+///
+/// **Forks of the host.** A fork that the host makes by itself, fork(2), and that executes nothing has copies
+/// of all objects, which leave the children to the host: they signal none, and take nothing of what those say
+/// or return. There result() is process_died with an unknown status, and a start that was under way is
+/// aborted. One that is to go on with an event loop has to tell that of the fork, execution_context::
+/// notify_fork(), as Asio wants it. It holds what the host holds, so the children are killed when both have
+/// ended.
 ///
 /// **Destruction**: kills the child, with its group, without waiting; it is reaped later. Coroutines that
 /// start it or wait for it complete with `operation_aborted`.
