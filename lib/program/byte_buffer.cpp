@@ -5,6 +5,7 @@
 #include "os/memory_segment.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 #include <version>
 
@@ -37,13 +38,13 @@ void byte_buffer::compact() noexcept {
   if (begin_ == 0 || begin_ < size()) return;
   std::memmove(storage_.data(), data(), size());
   end_ = size();
-  begin_ = 0;
+  begin_ = from_ = copied_ = 0;
   next_ = std::string();
 }
 
 void byte_buffer::reserve(std::size_t count) {
   if (room() >= count) return;
-  if (next_.size() < size() + count || begin_ < from_) {
+  if (next_.size() < end_ - from_ + count) {
     next_ = uninitialized(std::max(size() + count, grown(storage_.size())));
     from_ = copied_ = begin_;
   }
@@ -51,12 +52,16 @@ void byte_buffer::reserve(std::size_t count) {
   move_on();
 }
 
-void byte_buffer::prepare() {
+void byte_buffer::prepare() noexcept {
   // A read is of a mebibyte at most, so this is through before the last quarter is full.
   constexpr std::size_t large = 128 * mebibyte, step = 6 * mebibyte;
   if (storage_.size() < large || room() > storage_.size() / 4) return;
-  if (next_.empty() || begin_ < from_) {
-    next_ = uninitialized(grown(storage_.size()));
+  if (next_.empty()) {
+    try {
+      next_ = uninitialized(grown(storage_.size()));
+    } catch (const std::exception&) {
+      return; // it may never be needed
+    }
     from_ = copied_ = begin_;
   }
   copy(step);
@@ -74,6 +79,7 @@ void byte_buffer::move_on() noexcept {
   storage_ = std::exchange(next_, std::string());
   begin_ -= from_;
   end_ -= from_;
+  from_ = copied_ = 0;
 }
 
 void byte_buffer::append(const char* bytes, std::size_t count) {
@@ -92,7 +98,7 @@ std::string byte_buffer::take() {
     result.assign(data(), size());
   }
   storage_ = next_ = std::string();
-  begin_ = end_ = 0;
+  begin_ = end_ = from_ = copied_ = 0;
   return result;
 }
 

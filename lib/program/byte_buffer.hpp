@@ -27,13 +27,13 @@ public:
   void reserve(std::size_t size);
   /// To be called before each read: a buffer of hundreds of megabytes moves to larger memory in small steps,
   /// before it is full, so that no read takes as long as a copy of it all.
-  void prepare();
+  void prepare() noexcept;
   /// Adds bytes, and memory as it is needed.
   void append(const char* bytes, std::size_t size);
 
   void consume(std::size_t size) noexcept {
     begin_ += size;
-    if (begin_ == end_) begin_ = end_ = 0;
+    if (begin_ == end_) begin_ = end_ = from_ = copied_ = 0; // what has been copied is gone, too
   }
 
   /// Drops all but the first @p size bytes.

@@ -137,6 +137,17 @@ BOOST_AUTO_TEST_CASE(large_memory_moves_in_steps_and_keeps_the_data) {
   BOOST_TEST(are_numbers(buffer.take(), first));
 }
 
+BOOST_AUTO_TEST_CASE(large_memory_that_was_emptied_while_it_moves_keeps_nothing) {
+  constexpr std::size_t block = (std::size_t(1) << 20) / sizeof(std::uint64_t);
+  byte_buffer buffer;
+  std::uint64_t next = 0;
+  for (int i = 0; i != 110; ++i) append_numbers(buffer, next, block); // 128 MiB begin to move
+  buffer.consume(buffer.size());
+  const std::uint64_t first = next;
+  for (int i = 0; i != 200; ++i) append_numbers(buffer, next, block);
+  BOOST_TEST(are_numbers(buffer.view(), first));
+}
+
 BOOST_AUTO_TEST_CASE(behaves_as_a_string_does) {
   std::mt19937 random(5);
   byte_buffer buffer;
