@@ -32,14 +32,16 @@ void ring::wait(std::atomic<std::uint32_t>& word, std::uint32_t old, std::atomic
     if (word.load(std::memory_order_acquire) != old) return;
   }
   sleeps.store(1, std::memory_order_seq_cst);
-  ::syscall(SYS_futex, &word, FUTEX_WAIT, old, nullptr, nullptr, 0);
+  if (word.load(std::memory_order_seq_cst) != old) return;
+  // On what the other side clears: it may see the 1 of a sleep before this one, and wake too early.
+  ::syscall(SYS_futex, &sleeps, FUTEX_WAIT, 1, nullptr, nullptr, 0);
 }
 
-void ring::wake(std::atomic<std::uint32_t>& word, std::atomic<std::uint32_t>& sleeps) {
+void ring::wake(std::atomic<std::uint32_t>& sleeps) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (sleeps.load(std::memory_order_relaxed) == 0) return;
   sleeps.store(0, std::memory_order_relaxed);
-  ::syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  ::syscall(SYS_futex, &sleeps, FUTEX_WAKE, 1, nullptr, nullptr, 0);
 }
 
 void ring::put(const void* item) {
@@ -49,7 +51,7 @@ void ring::put(const void* item) {
   }
   std::memcpy(items_ + mine_ % slots_ * size_, item, size_);
   shared_->put.store(++mine_, std::memory_order_release);
-  wake(shared_->put, shared_->getter_sleeps);
+  wake(shared_->getter_sleeps);
 }
 
 void ring::get(void* item) {
@@ -59,7 +61,7 @@ void ring::get(void* item) {
   }
   std::memcpy(item, items_ + mine_ % slots_ * size_, size_);
   shared_->got.store(++mine_, std::memory_order_release);
-  wake(shared_->got, shared_->putter_sleeps);
+  wake(shared_->putter_sleeps);
 }
 
 } // namespace bench::raw

@@ -28,7 +28,7 @@ private:
   };
 
   static void wait(std::atomic<std::uint32_t>& word, std::uint32_t old, std::atomic<std::uint32_t>& sleeps);
-  static void wake(std::atomic<std::uint32_t>& word, std::atomic<std::uint32_t>& sleeps);
+  static void wake(std::atomic<std::uint32_t>& sleeps);
 
   std::size_t slots_, size_, bytes_;
   shared* shared_;
