@@ -124,7 +124,7 @@ public:
   }
 
   /// Sends SIGTERM or SIGKILL to it, not to what it has started itself. Harmless if it has ended.
-  /// @throws std::logic_error before the start.
+  /// @throws std::logic_error before the start; std::system_error if it can't be sent (kill(2)).
   void terminate() { core_.terminate(); }
   void kill() { core_.kill(); }
 

@@ -1,6 +1,7 @@
 #include <coproc/detail/process_core.hpp>
 
 #include "ipc/message.hpp"
+#include "os/error.hpp"
 #include "program/command_spec.hpp"
 #include "worker/function_process.hpp"
 
@@ -8,6 +9,7 @@
 #include <coproc/output_stream.hpp>
 
 #include <stdexcept>
+#include <string>
 
 #include <signal.h>
 
@@ -115,8 +117,17 @@ std::optional<exit_status> process_core::status() const {
   return record->status;
 }
 
-void process_core::terminate() { require(state_).child().send_signal(SIGTERM); }
-void process_core::kill() { require(state_).child().send_signal(SIGKILL); }
+namespace {
+
+void send(function_process& process, int number) {
+  if (int error = process.child().send_signal(number))
+    os::throw_errno(error, "send signal " + std::to_string(number) + " to process '" + process.name() + "'");
+}
+
+} // namespace
+
+void process_core::terminate() { send(require(state_), SIGTERM); }
+void process_core::kill() { send(require(state_), SIGKILL); }
 void process_core::detach() { require(state_).detach(); }
 
 input_stream& process_core::in() {

@@ -173,6 +173,22 @@ CO_TEST_ONCE(signals_without_pidfd_send_signal) {
   BOOST_TEST((refused.hits() > 0u || !built_with_pidfd()));
 }
 
+METHOD_TEST_ONCE(signal_that_cannot_be_sent_is_an_error) {
+  process<void> p(by(method).name("victim"), target<[] {
+                    for (;;) ::pause();
+                  }>);
+  co_await p.start();
+  if (built_with_pidfd()) {
+    fault refused(os_call::pidfd_send_signal, EINVAL);
+    CHECK_CONTAINS(message_of<std::system_error>([&p] { p.terminate(); }),
+                   "send signal 15 to process 'victim': Invalid argument");
+  }
+  BOOST_TEST(p.is_alive());
+  p.kill();
+  co_await p.join();
+  BOOST_TEST(p.exitcode().value() == -SIGKILL);
+}
+
 METHOD_TEST_ONCE(host_at_its_limit_of_descriptors_and_back) {
   {
     process<std::string> p(by(method), target<doubled>, std::string(100'000, 'x'));
