@@ -20,8 +20,8 @@ void wait_ready(std::span<watched, 3> all, int milliseconds) noexcept;
 /// @returns whether it is; false, too, when a signal came before the time was up.
 bool is_readable(int fd, int milliseconds = 0) noexcept;
 
-/// Waits until @p fd is writable, or its other end is gone.
-void wait_writable(int fd) noexcept;
+/// The same, writable.
+bool wait_writable(int fd, int milliseconds = -1) noexcept;
 
 /// @returns whether the other end of a socket is gone.
 bool has_hung_up(int fd) noexcept;

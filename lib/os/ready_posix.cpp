@@ -32,7 +32,7 @@ bool becomes_ready(int fd, short events, int milliseconds) noexcept {
 
 bool is_readable(int fd, int milliseconds) noexcept { return becomes_ready(fd, POLLIN, milliseconds); }
 
-void wait_writable(int fd) noexcept { (void)becomes_ready(fd, POLLOUT, -1); }
+bool wait_writable(int fd, int milliseconds) noexcept { return becomes_ready(fd, POLLOUT, milliseconds); }
 
 bool has_hung_up(int fd) noexcept {
   pollfd socket{fd, 0, 0};

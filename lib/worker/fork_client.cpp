@@ -209,6 +209,7 @@ bool fork_client::server_is_there(lock_type& lock) {
 void fork_client::start_server(lock_type&) {
   link_.open(executor_, binds_lazily_ ? fork_link::binding::lazy : fork_link::binding::at_start);
   greeted_ = false;
+  stuck_ = false;
 }
 
 /// It is dead, or not wanted any more, or the host's, of whom this is a fork. Its children live on.

@@ -131,6 +131,7 @@ private:
   bool unusable_ = false;
   bool greeted_ = false;      // the server has come so far
   bool binds_lazily_ = false; // the server before it has not
+  bool stuck_ = false;        // it takes no signals
   std::uint64_t last_id_ = 0;
   std::size_t waiting_ = 0; // orders without an answer, and children whose end somebody waits for
   std::unordered_map<std::uint64_t, std::shared_ptr<waiting>> orders_;

@@ -6,6 +6,7 @@
 #include <coproc/wire.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <new>
 #include <utility>
 
@@ -72,7 +73,17 @@ int fork_client::signal(std::uint64_t id, int number, signal_target target) noex
     order.to_group = target == signal_target::group;
     message encoded;
     wire::encode(encoded, order);
-    return link_.send(fork_kind::signal, encoded);
+    int error = link_.send(fork_kind::signal, encoded);
+    // A few hundred at once are more than the socket holds. Nobody else can do it, and the server takes them
+    // in no time, unless somebody has stopped it; that is found out once.
+    constexpr int most = 100; // milliseconds
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(most);
+    while (error == EAGAIN && !stuck_) {
+      stuck_ = !link_.wait_writable(most) && std::chrono::steady_clock::now() >= end;
+      error = link_.send(fork_kind::signal, encoded);
+    }
+    if (error == 0) stuck_ = false;
+    return error;
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }

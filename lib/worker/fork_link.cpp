@@ -71,6 +71,10 @@ int fork_link::send(fork_kind kind, message& body, const std::vector<int>& descr
   return send_message(socket_.get(), static_cast<std::uint32_t>(kind), body, descriptors, os::blocking::no);
 }
 
+bool fork_link::wait_writable(int milliseconds) noexcept {
+  return os::wait_writable(socket_.get(), milliseconds);
+}
+
 incoming fork_link::receive() { return receive_message(socket_.get(), buffer_.bytes(), os::blocking::no); }
 
 void fork_link::unwatch() noexcept {

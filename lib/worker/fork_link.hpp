@@ -52,6 +52,9 @@ public:
   /// send_message().
   int send(fork_kind kind, message& body, const std::vector<int>& descriptors = {});
 
+  /// Blocks until the server has taken much of what it was sent, or for so long. @returns whether it has.
+  bool wait_writable(int milliseconds) noexcept;
+
   /// What the server has said next, which is overwritten by the next call. Never blocks: EAGAIN.
   /// @throws wire::error if it does not speak the language of a fork server.
   incoming receive();

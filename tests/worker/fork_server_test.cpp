@@ -5,7 +5,9 @@
 #include <coproc/this_process.hpp>
 
 #include "support/build.hpp"
+#include "support/comes_true.hpp"
 #include "support/expect.hpp"
+#include "support/fault.hpp"
 #include "support/leak_check.hpp"
 #include "support/loops.hpp"
 #include "support/method_test.hpp"
@@ -232,6 +234,62 @@ CO_TEST_ONCE(starts_beyond_what_the_server_takes_wait_and_can_be_cancelled) {
     int sum = co_await all[static_cast<std::size_t>(i)].result();
     BOOST_TEST(sum == i + 1);
   }
+}
+
+/// Says the id of a child of its own, in its group. Both don't mind SIGTERM.
+void stay_with_a_child() {
+  ::signal(SIGTERM, SIG_IGN);
+  const int child = ::fork();
+  if (child != 0) say(std::to_string(child) + "\n");
+  for (;;) ::pause();
+}
+
+CO_TEST_ONCE(signals_beyond_what_the_server_takes_at_once_reach_all) {
+  // As with a kernel that knows no group by a pidfd: the server sends them.
+  fault no_send_signal(coproc::os::call::pidfd_send_signal, ENOSYS);
+  std::optional<process<void>> p(std::in_place, process_options().out(stdio::pipe()),
+                                 target<stay_with_a_child>);
+  co_await p->start();
+  auto line = co_await p->out().read_line();
+  const int pid = p->pid(), grandchild = std::stoi(line.value());
+  killed_at_end cleanup(grandchild);
+  stopped_server server;
+  std::jthread rescue([&server] {
+    std::this_thread::sleep_for(10ms);
+    server.go_on();
+  });
+  for (int i = 0; i != 1'000; ++i) p->terminate();
+  p.reset();
+  co_await end_of(pid);
+  co_await end_of(grandchild);
+}
+
+CO_TEST_ONCE(signals_to_a_server_that_stays_stopped_fail_and_then_work_again) {
+  fault no_send_signal(coproc::os::call::pidfd_send_signal, ENOSYS);
+  process p{process_options().out(stdio::pipe()), target<stay_with_a_child>};
+  co_await p.start();
+  auto line = co_await p.out().read_line();
+  killed_at_end cleanup(std::stoi(line.value()));
+  {
+    stopped_server server;
+    const auto sent_all = [&p] {
+      for (int i = 0; i != 1'000; ++i) p.terminate();
+    };
+    CHECK_CONTAINS(message_of<std::system_error>(sent_all), "unavailable");
+    // What is known to be stuck is not waited for again.
+    for (int i = 0; i != 100; ++i) BOOST_CHECK_THROW(p.terminate(), std::system_error);
+  }
+  bool works = co_await comes_true([&p] {
+    try {
+      p.kill();
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
+  });
+  BOOST_TEST(works);
+  co_await p.join();
+  BOOST_TEST(p.exitcode().value() == -SIGKILL);
 }
 
 std::string variable_of_child(const std::string& name) {
