@@ -2,9 +2,9 @@
 
 #include "os/pipe.hpp"
 #include "program/byte_buffer.hpp"
+#include "program/line_finder.hpp"
 #include "program/stream_end.hpp"
 
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -34,19 +34,12 @@ public:
   /// much as the search of a short line.
   [[gnu::always_inline]] std::optional<std::string_view> take_line() {
     const char* begin = buffer.data();
-    const std::size_t size = buffer.size();
-    const void* found = nullptr;
-    if (size != scanned_) {
-      found = std::memchr(begin + scanned_, '\n', size - scanned_);
-      const std::size_t length =
-          found ? static_cast<std::size_t>(static_cast<const char*>(found) - begin) : 0;
-      if (found && length <= max_line_) {
-        scanned_ = 0;
-        buffer.consume(length + 1); // which leaves the bytes where they are
-        return std::string_view(begin, length);
-      }
-    }
-    return take_unusual_line(found != nullptr);
+    const std::size_t length = lines_.find(begin, buffer.size());
+    if (length == line_finder::npos || length > max_line_)
+      return take_unusual_line(length != line_finder::npos);
+    lines_.pass(length);
+    buffer.consume(length + 1); // which leaves the bytes where they are
+    return std::string_view(begin, length);
   }
   void limit_line(std::size_t bytes) { max_line_ = bytes; }
   /// @throws std::system_error for a line that is longer than the limit.
@@ -55,7 +48,7 @@ public:
   }
 
   /// Bytes leave the buffer by other ways than take_line().
-  void forget_scan() noexcept { scanned_ = 0; }
+  void forget_scan() noexcept { lines_.forget(); }
   /// Drops all but the first @p size bytes of the buffer.
   void truncate(std::size_t size) noexcept {
     buffer.truncate(size);
@@ -91,7 +84,7 @@ private:
   void note(const os::transfer& result) noexcept;
 
   std::size_t max_line_ = std::size_t(64) << 20;
-  std::size_t scanned_ = 0;  // bytes at the front of the buffer without a '\n'
+  line_finder lines_;
   std::size_t in_a_row_ = 0; // bytes since the pipe was last found empty
   bool enlarged_ = false;
   std::size_t pins_ = 0;

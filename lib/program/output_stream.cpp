@@ -181,12 +181,11 @@ void output_state::refuse_line() const {
 std::optional<std::string_view> output_state::take_unusual_line(bool whole) {
   const std::size_t size = buffer.size();
   if (whole || size > max_line_) {
-    scanned_ = 0;
+    lines_.forget();
     refuse_line();
   }
-  scanned_ = size;
   if (!at_end || size == 0) return std::nullopt;
-  scanned_ = 0;
+  lines_.forget();
   std::string_view last = buffer.view();
   buffer.consume(size);
   return last;
