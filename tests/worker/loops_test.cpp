@@ -181,7 +181,7 @@ struct counting {
   template <class Function>
   void execute(Function function) const {
     ++*count;
-    asio::execution::execute(asio::require(inner, asio::execution::blocking.never), std::move(function));
+    asio::require(inner, asio::execution::blocking.never).execute(std::move(function));
   }
   bool operator==(const counting&) const noexcept = default;
 };
