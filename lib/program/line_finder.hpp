@@ -21,13 +21,22 @@ public:
   /// @returns the length of the first line of @p size bytes; npos: they have no '\n'. What it has looked at
   /// is not looked at again, if bytes are only added since then, or taken by pass().
   [[gnu::always_inline]] std::size_t find(const char* bytes, std::size_t size) noexcept {
-    if (ends_ == 0 && !look(bytes, size)) return npos;
-    return looked_ - width + static_cast<std::size_t>(std::countr_zero(ends_));
+#ifdef __SSE2__
+    if (ends_ == 0 && !long_ && size - looked_ >= width) {
+      ends_ = ends_in(bytes + looked_);
+      looked_ += width;
+    }
+    if (ends_ != 0) return looked_ - width + static_cast<std::size_t>(std::countr_zero(ends_));
+#endif
+    if (size == looked_) return npos;
+    const void* found = std::memchr(bytes + looked_, '\n', size - looked_);
+    looked_ = found ? static_cast<std::size_t>(static_cast<const char*>(found) - bytes) : size;
+    return found ? looked_ : npos;
   }
   /// The line that was found, and its '\n', leave the buffer.
   [[gnu::always_inline]] void pass(std::size_t length) noexcept {
     ends_ &= ends_ - 1;
-    looked_ -= length + 1;
+    looked_ = looked_ > length ? looked_ - (length + 1) : 0;
     long_ = length >= width / 2;
   }
   /// Other bytes have left it.
@@ -38,30 +47,6 @@ public:
 
 private:
   static constexpr std::size_t width = 64;
-
-  [[gnu::always_inline]] bool look(const char* bytes, std::size_t size) noexcept {
-#ifdef __SSE2__
-    if (!long_ && size - looked_ >= width) {
-      ends_ = ends_in(bytes + looked_);
-      looked_ += width;
-      if (ends_ != 0) return true;
-    }
-#endif
-    return look_far(bytes, size);
-  }
-
-  bool look_far(const char* bytes, std::size_t size) noexcept {
-    if (size == looked_) return false;
-    const void* found = std::memchr(bytes + looked_, '\n', size - looked_);
-    if (!found) {
-      looked_ = size;
-      return false;
-    }
-    // As if it were the last of 64 bytes.
-    ends_ = std::uint64_t(1) << (width - 1);
-    looked_ = static_cast<std::size_t>(static_cast<const char*>(found) - bytes) + 1;
-    return true;
-  }
 
 #ifdef __SSE2__
   static std::uint64_t ends_in(const char* bytes) noexcept {
@@ -77,7 +62,7 @@ private:
 #endif
 
   std::size_t looked_ = 0; // so many bytes at the front have been looked at
-  std::uint64_t ends_ = 0; // bit i: the last but 63 - i of them is a '\n' that has not been passed
+  std::uint64_t ends_ = 0; // of the last 64 of them: those that are a '\n' and have not been passed
   bool long_ = false;      // the line before was
 };
 
