@@ -29,8 +29,12 @@ class queue_selection;
 /// Only if the move from the coroutine's result to its caller throws, after that, is it lost.
 ///
 /// An operation that need not wait does not suspend, except that every 128th put and every 128th get lets the
-/// event loop breathe. In the steady state nothing is allocated for an item, waited for or not; a pause for
-/// the loop may allocate.
+/// event loop breathe. In the steady state nothing is allocated for an item whose move constructor is
+/// noexcept, waited for or not; a pause for the loop may allocate.
+///
+/// A coroutine's frame has the alignment that a plain `new` gives, and no more (P2014). So a T that wants
+/// more may lie misaligned in put() and get(), as in any coroutine that holds one; put_nowait() and
+/// get_nowait() keep it as it wants to be.
 ///
 /// **Cancellation**: terminal, partial and total, of every operation that waits. A cancelled get has taken no
 /// item: one leaves the queue only when the coroutine that gets it runs, until then it counts in qsize() and

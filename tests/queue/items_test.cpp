@@ -7,6 +7,7 @@
 #include "support/pending.hpp"
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -85,6 +86,38 @@ CO_TEST(put_whose_move_throws_adds_none) {
   co_await next.result();
   BOOST_TEST(q.get_nowait().value == 3);
   fragile::throws = 0;
+}
+
+CO_TEST(growth_loses_no_item_whose_move_could_throw) {
+  fragile::throws = 0;
+  queue<fragile> q;
+  for (int i = 0; i != 16; ++i) q.put_nowait(fragile(i));
+  for (int nth = 1; nth != 40; ++nth) {
+    fragile::throws = nth;
+    try {
+      q.put_nowait(fragile(16)); // for the first time there is no room
+    } catch (const std::domain_error&) {
+      check_counters(q, 16);
+      continue;
+    }
+    break;
+  }
+  fragile::throws = 0;
+  for (int i = 0; i != 17; ++i) BOOST_TEST(q.get_nowait().value == i);
+  check_counters(q, 0);
+  co_return;
+}
+
+CO_TEST(items_may_be_containers_whose_move_is_not_noexcept) {
+  using list = std::deque<std::unique_ptr<int>>; // says that it can be copied, too
+  queue<list> q;
+  for (int i = 0; i != 40; ++i) {
+    list item;
+    item.push_back(std::make_unique<int>(i));
+    q.put_nowait(std::move(item));
+  }
+  list first = co_await q.get();
+  BOOST_TEST(*first.front() == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

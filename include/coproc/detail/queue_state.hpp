@@ -26,7 +26,13 @@ public:
 
   std::size_t maxsize() const noexcept { return maxsize_; }
 
-  T& front() noexcept { return slots_[slot_of(taken())]; }
+  T& front() noexcept {
+    slot& first = slots_[slot_of(taken())];
+    if constexpr (boxed)
+      return *first;
+    else
+      return first;
+  }
 
   /// Adds an item; has_room().
   template <class... Args>
@@ -44,7 +50,7 @@ public:
 
   /// Removes the first item, which has been moved from, and lets in who waits for the room.
   void pop() noexcept {
-    std::destroy_at(std::addressof(front()));
+    std::destroy_at(slots_ + slot_of(taken()));
     if (count_taken()) admit();
   }
   void pop_and_renew() noexcept {
@@ -53,7 +59,7 @@ public:
   }
   /// The same; can_get_at_once().
   void pop_at_once() noexcept {
-    std::destroy_at(std::addressof(front()));
+    std::destroy_at(slots_ + slot_of(taken()));
     count_taken_at_once();
   }
 
@@ -62,16 +68,20 @@ public:
 
   /// Removes all.
   void clear() noexcept {
-    T* slots = std::exchange(slots_, nullptr);
+    slot* slots = std::exchange(slots_, nullptr);
     const std::size_t capacity = std::exchange(capacity_, 0);
     const std::size_t first = taken(), count = size();
     count_all_taken();
     if (!slots) return;
     for (std::size_t i = 0; i != count; ++i) std::destroy_at(slots + ((first + i) & (capacity - 1)));
-    std::allocator<T>().deallocate(slots, capacity);
+    std::allocator<slot>().deallocate(slots, capacity);
   }
 
 private:
+  /// Items whose move may fail are kept by pointer: the ring could not grow without risking them.
+  static constexpr bool boxed = !std::is_nothrow_move_constructible_v<T>;
+  using slot = std::conditional_t<boxed, std::unique_ptr<T>, T>;
+
   [[gnu::noinline]] void admit() noexcept {
     while (has_room()) {
       queue_place* place = next_put();
@@ -89,25 +99,24 @@ private:
 
   template <class... Args>
   void append(Args&&... args) {
-    std::construct_at(slots_ + slot_of(added()), std::forward<Args>(args)...);
+    slot* place = slots_ + slot_of(added());
+    if constexpr (boxed)
+      std::construct_at(place, std::make_unique<T>(std::forward<Args>(args)...));
+    else
+      std::construct_at(place, std::forward<Args>(args)...);
   }
 
   std::size_t slot_of(std::size_t item) const noexcept { return item & (capacity_ - 1); }
 
   [[gnu::noinline]] void grow() {
     const std::size_t capacity = capacity_ ? capacity_ * 2 : first_capacity();
-    T* larger = std::allocator<T>().allocate(capacity);
-    std::size_t at = taken();
-    try {
-      for (; at != added(); ++at)
-        std::construct_at(larger + (at & (capacity - 1)), std::move_if_noexcept(slots_[slot_of(at)]));
-    } catch (...) {
-      while (at != taken()) std::destroy_at(larger + (--at & (capacity - 1)));
-      std::allocator<T>().deallocate(larger, capacity);
-      throw;
+    slot* larger = std::allocator<slot>().allocate(capacity);
+    for (std::size_t at = taken(); at != added(); ++at) {
+      slot* from = slots_ + slot_of(at);
+      std::construct_at(larger + (at & (capacity - 1)), std::move(*from));
+      std::destroy_at(from);
     }
-    for (at = taken(); at != added(); ++at) std::destroy_at(slots_ + slot_of(at));
-    if (slots_) std::allocator<T>().deallocate(slots_, capacity_);
+    if (slots_) std::allocator<slot>().deallocate(slots_, capacity_);
     slots_ = larger;
     capacity_ = capacity;
   }
@@ -118,7 +127,7 @@ private:
     return capacity;
   }
 
-  T* slots_ = nullptr;
+  slot* slots_ = nullptr;
   std::size_t capacity_ = 0; ///< The number of slots: 0 or a power of two.
   const std::size_t maxsize_;
 };
