@@ -261,6 +261,26 @@ CO_TEST_ONCE(blocking_forms_block_where_a_loop_has_waited) {
   BOOST_TEST(late.ended_well());
 }
 
+BOOST_AUTO_TEST_CASE(another_context_is_a_logic_error_though_nothing_is_to_be_waited_for) {
+  auto [a, b] = make_pipe<int>();
+  asio::io_context first, second;
+  const auto run_on = [](asio::io_context& context, auto operation) {
+    std::exception_ptr error;
+    asio::co_spawn(context, std::move(operation), [&](std::exception_ptr e, auto...) { error = e; });
+    context.restart();
+    context.run();
+    if (error) std::rethrow_exception(error);
+  };
+  run_on(first, a.send(1));
+  run_on(first, a.send(2));
+  run_on(second, b.recv());
+  BOOST_CHECK_THROW(run_on(second, a.send(3)), std::logic_error);
+  BOOST_CHECK_THROW(run_on(first, b.recv()), std::logic_error);
+  BOOST_CHECK_THROW(run_on(first, b.poll(0s)), std::logic_error);
+  BOOST_TEST(b.blocking_recv() == 2); // has no loop
+  BOOST_TEST(!b.blocking_poll(0s));
+}
+
 BOOST_AUTO_TEST_CASE(another_context_is_a_logic_error) {
   auto [a, b] = make_pipe<int>();
   asio::io_context first;

@@ -65,8 +65,12 @@ void connection_state::shutdown() noexcept {
   watch_.reset(); // the socket itself stays open until the handle goes
 }
 
+void connection_state::check_use(const asio::any_io_executor& executor) {
+  if (!is_bound_to(executor)) bind(executor, "connection");
+}
+
 os::fd_watch& connection_state::join_loop(const asio::any_io_executor& executor) {
-  bind(executor, "connection");
+  check_use(executor);
   if (!watch_) watch_.emplace(executor);
   if (asio::error_code error = watch_->join(socket_.get()))
     throw std::system_error(os::portable(error), "connection");
@@ -228,6 +232,7 @@ asio::awaitable<bool> wait_for(std::shared_ptr<connection_state> state, connecti
 }
 
 asio::awaitable<bool> poll_for(std::shared_ptr<connection_state> state, duration limit) {
+  state->check_use(co_await asio::this_coro::executor);
   if (state->breathing.due()) co_await pass_through_loop();
   if (state->is_readable(0)) co_return true;
   if (limit <= duration::zero()) co_return false;
@@ -238,6 +243,7 @@ asio::awaitable<void> send_all(std::shared_ptr<connection_state> state, message 
   using sending = connection_state::sending;
   using wait_type = connection_state::wait_type;
   const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
+  state->check_use(co_await asio::this_coro::executor);
   if (state->breathing.due()) co_await pass_through_loop();
   back_off pauses;
   for (;;) {
@@ -254,6 +260,7 @@ asio::awaitable<void> send_all(std::shared_ptr<connection_state> state, message 
 
 asio::awaitable<received_message> receive(std::shared_ptr<connection_state> state) {
   const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
+  state->check_use(co_await asio::this_coro::executor);
   if (state->breathing.due()) co_await pass_through_loop();
   received_message result;
   while (!state->try_recv(result)) {

@@ -44,6 +44,10 @@ public:
   bool is_readable(int milliseconds) const;
   void wait_writable() const;
 
+  /// @throws std::logic_error if it belongs to another loop than that of @p executor, which it belongs to from
+  /// the first time on.
+  void check_use(const asio::any_io_executor& executor);
+
   /// The descriptor as the loop of @p executor knows it.
   /// @throws std::logic_error if it belongs to another one.
   os::fd_watch& join_loop(const asio::any_io_executor& executor);

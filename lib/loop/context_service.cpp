@@ -41,6 +41,10 @@ void context_object::bind(const asio::any_io_executor& executor, const char* wha
   service.add(*this);
 }
 
+bool context_object::is_bound_to(const asio::any_io_executor& executor) const {
+  return service_ && context_ == &context_of(executor);
+}
+
 context_service& context_service::of(const asio::any_io_executor& executor) {
   os::reap_orphans();
   return asio::use_service<context_service>(context_of(executor));

@@ -32,6 +32,8 @@ protected:
   /// Binds to the context of @p executor; the first call decides.
   /// @throws std::logic_error, naming @p what, if it is another one than before.
   void bind(const asio::any_io_executor& executor, const char* what);
+  /// @returns whether bind() would do nothing but reap orphans.
+  bool is_bound_to(const asio::any_io_executor& executor) const;
   /// @returns the context's service; null before bind() and after the end of the context.
   context_service* service() const noexcept { return service_; }
 
