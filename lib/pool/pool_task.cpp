@@ -127,7 +127,8 @@ void task_access::cancel(pool_task& task) { task.cancel(pool_policy::verdict::ca
 
 void task_access::take_once(pool_task& task) {
   if (std::exchange(task.taken, true))
-    throw std::logic_error("async_result: a result that can only be moved has been taken before");
+    throw std::logic_error(
+        "async_result: a result that can only be moved, or holds a handle, has been taken before");
 }
 
 } // namespace coproc::detail

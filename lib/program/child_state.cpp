@@ -15,7 +15,7 @@ child_state::child_state(const asio::any_io_executor& executor, command program,
                          std::shared_ptr<child_mutex> mutex)
     : mutex_(std::move(mutex)), command_(std::move(program)), leads_group_(leads_group), timeout_(timeout),
       started_(clock::now()), process_(std::move(process)), executor_(executor) {
-  bind(executor, "child");
+  bind(executor, "child process");
 }
 
 child_state::~child_state() { abandon(); }
@@ -36,7 +36,7 @@ void child_state::require_attached() const {
 }
 
 void child_state::check_use(const asio::any_io_executor& executor) {
-  bind(executor, "child");
+  bind(executor, "child process");
   child_lock lock(*mutex_);
   require_attached();
 }
