@@ -44,8 +44,8 @@ public:
   bool is_readable(int milliseconds) const;
   void wait_writable() const;
 
-  /// @throws std::logic_error if it belongs to another loop than that of @p executor, which it belongs to from
-  /// the first time on.
+  /// @throws std::logic_error if it belongs to another loop than that of @p executor, which it belongs to
+  /// from the first time on.
   void check_use(const asio::any_io_executor& executor);
 
   /// The descriptor as the loop of @p executor knows it.
