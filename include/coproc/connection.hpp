@@ -36,6 +36,8 @@ namespace coproc {
 /// cancelled recv has taken nothing.
 /// **Destruction**, and close(): the other end receives what was sent, and then gets connection_closed;
 /// coroutines that wait on this end complete with `operation_aborted`.
+/// **Execution context**: that of the first awaited operation; another one is a `std::logic_error`. The
+/// blocking forms have none.
 /// **Thread safety**: one strand or thread at a time. Any number of coroutines may wait at once; which of two
 /// that wait for the same is served first is not defined.
 ///
