@@ -11,7 +11,11 @@
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
 #include <chrono>
+#include <exception>
 #include <string>
 #include <system_error>
 
@@ -174,6 +178,17 @@ CO_TEST(timeout_of_one_stage_stops_all) {
   BOOST_TEST(!e.status.success());
 }
 
+BOOST_AUTO_TEST_CASE(stages_that_run_are_killed_at_once_if_another_cannot_start_whatever_their_timeout) {
+  asio::io_context context;
+  std::exception_ptr error;
+  asio::co_spawn(context, coproc::run((helper("pause") | command("/no/such/program")).timeout(1h)),
+                 [&](std::exception_ptr e, auto) { error = e; });
+  context.run(); // and the timeout keeps nothing going
+  BOOST_REQUIRE(error);
+  BOOST_CHECK_THROW(std::rethrow_exception(error), std::system_error);
+  // That they are gone is checked after each test.
+}
+
 CO_TEST_ONCE(cancellation_stops_all_stages) {
   auto p = helper("pause") | helper("pause") | helper("eof");
   auto op = co_await beside(coproc::run(std::move(p)));
@@ -196,6 +211,10 @@ CO_TEST(moved_from_pipeline_is_refused) {
   auto taken = std::move(p);
   (void)co_await thrown_by<std::logic_error>(coproc::run(std::move(p)));
   (void)co_await thrown_by<std::logic_error>(coproc::check_output(std::move(p)));
+  BOOST_CHECK_THROW(p.cwd("/"), std::logic_error);
+  BOOST_CHECK_THROW(p.env("KEY", "value"), std::logic_error);
+  BOOST_CHECK_THROW(p.unset_env("KEY"), std::logic_error);
+  BOOST_CHECK_THROW(std::move(p) | helper("pause"), std::logic_error);
 }
 
 CO_TEST(usage_is_added_up) {
