@@ -45,6 +45,10 @@ asio::awaitable<void> breathe(std::shared_ptr<output_state> state) {
   if (was_open) state->require_still_open();
 }
 
+/// @returns whether after so many chunks others are to have their turn: a writer that is as fast as the
+/// reader must not own the loop.
+constexpr bool is_long(unsigned chunks) { return chunks % 64 == 0; }
+
 /// Reads once into the buffer; waits if there is nothing yet.
 asio::awaitable<void> fill(std::shared_ptr<output_state> state, std::size_t most) {
   state->require_open();
@@ -77,10 +81,11 @@ asio::awaitable<std::optional<std::string>> read_line_slowly(std::shared_ptr<out
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->check_context(executor);
   if (state->breathing.was_due()) co_await breathe(state);
-  for (;;) {
+  for (unsigned reads = 1;; ++reads) {
     if (auto line = state->take_line()) co_return *line;
     if (state->at_end) co_return std::nullopt;
     co_await fill(state, chunk);
+    if (is_long(reads)) co_await breathe(state);
   }
 }
 
@@ -102,7 +107,8 @@ asio::awaitable<std::optional<std::string>> read_until(std::shared_ptr<output_st
   state->check_context(executor);
   if (state->breathing.due()) co_await breathe(state);
   state->forget_scan();
-  for (std::size_t searched = 0;;) {
+  std::size_t searched = 0;
+  for (unsigned reads = 1;; ++reads) {
     const std::string_view here = state->buffer.view();
     const std::size_t found = here.find(delimiter, searched);
     const bool last = found == std::string_view::npos && state->at_end;
@@ -118,6 +124,7 @@ asio::awaitable<std::optional<std::string>> read_until(std::shared_ptr<output_st
     searched = length - std::min(length, delimiter.size() - 1);
     state->require_short(searched);
     co_await fill(state, chunk);
+    if (is_long(reads)) co_await breathe(state);
   }
 }
 
@@ -128,7 +135,7 @@ asio::awaitable<std::string> read_all(std::shared_ptr<output_state> state) {
   if (state->breathing.due()) co_await breathe(state);
   for (unsigned reads = 1; !state->at_end; ++reads) {
     co_await fill(state, chunk * 4);
-    if (reads % 16 == 0) co_await breathe(state); // a writer that is as fast as this must not own the loop
+    if (is_long(reads * 4)) co_await breathe(state);
   }
   state->forget_scan();
   co_return state->buffer.take();

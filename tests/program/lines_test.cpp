@@ -9,6 +9,9 @@
 #include "support/pending.hpp"
 
 #include <asio/buffer.hpp>
+#include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <stdexcept>
 #include <string>
@@ -225,6 +228,28 @@ CO_TEST(max_line_holds_for_any_delimiter) {
 CO_TEST(empty_delimiter_is_refused) {
   auto c = co_await piped("out=x");
   BOOST_CHECK_THROW((void)c.out().read_until(""), std::invalid_argument);
+}
+
+/// Counts how often others have their turn, until it is cancelled.
+asio::awaitable<void> count_turns(int& turns) {
+  for (;; ++turns) co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+}
+
+CO_TEST_ONCE(long_line_of_a_fast_writer_leaves_others_their_turns) {
+  for (bool until : {false, true}) {
+    coproc::command writers("sh", "-c", "head -c 30000000 /dev/zero & head -c 30000000 /dev/zero; wait");
+    writers.out(stdio::pipe());
+    auto c = co_await coproc::spawn(std::move(writers));
+    int turns = 0;
+    auto counting = co_await beside(count_turns(turns));
+    auto line = until ? c.out().read_until("\n") : c.out().read_line();
+    auto got = co_await std::move(line);
+    BOOST_TEST(got.value().size() == 60'000'000u);
+    BOOST_TEST(turns >= 3);
+    counting.cancel();
+    bool aborted = co_await counting.aborted();
+    BOOST_TEST(aborted);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
