@@ -45,11 +45,30 @@ completed conclude(exchange_result result, const Program& program, bool check) {
   return std::move(done);
 }
 
-/// Starts the stages from the first to the last, each with the pipe to the next. Those that run are killed,
-/// and reaped later, by their destructors, if one can't be started.
-std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor& executor,
-                                                    const pipeline& stages, const start_defaults& defaults) {
-  std::vector<std::shared_ptr<child_state>> children;
+/// Children without a handle: what still runs when nobody follows it any more is killed, and reaped later.
+/// Their states may live on, for the sake of their timers.
+class owned_children {
+public:
+  owned_children() = default;
+  owned_children(owned_children&&) noexcept = default;
+  owned_children(const owned_children&) = delete;
+  ~owned_children() {
+    for (const auto& child : all_) child->abandon();
+  }
+  /// Makes room first, so that a child that has been started can be added.
+  void reserve(std::size_t count) { all_.reserve(count); }
+  void add(std::shared_ptr<child_state> child) { all_.push_back(std::move(child)); }
+  const std::vector<std::shared_ptr<child_state>>& all() const noexcept { return all_; }
+
+private:
+  std::vector<std::shared_ptr<child_state>> all_;
+};
+
+/// Starts the stages from the first to the last, each with the pipe to the next.
+owned_children start_all(const asio::any_io_executor& executor, const pipeline& stages,
+                         const start_defaults& defaults) {
+  owned_children children;
+  children.reserve(stages.stages().size());
   auto mutex = std::make_shared<child_mutex>();
   os::unique_fd from_previous;
   const std::size_t count = stages.stages().size();
@@ -65,7 +84,7 @@ std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor&
       here.pipe_out = to_next.write.get();
     }
     here.pipe_in = from_previous ? from_previous.get() : -1;
-    children.push_back(start(executor, std::move(stage), here));
+    children.add(start(executor, std::move(stage), here));
     from_previous = std::move(to_next.read);
   }
   return children;
@@ -75,9 +94,11 @@ std::vector<std::shared_ptr<child_state>> start_all(const asio::any_io_executor&
 
 asio::awaitable<completed> run_to_end(command program, start_defaults defaults, checking check) {
   asio::any_io_executor executor = co_await begin_start();
-  std::shared_ptr<child_state> child = start(executor, std::move(program), defaults);
-  std::vector<std::shared_ptr<child_state>> children(1, child);
-  auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::stop);
+  owned_children children;
+  children.reserve(1);
+  children.add(start(executor, std::move(program), defaults));
+  const std::shared_ptr<child_state>& child = children.all().front();
+  auto operation = std::make_shared<exchange>(children.all(), exchange::on_cancel::stop);
   exchange_result result = co_await follow(std::move(operation));
   bool checked = check == checking::always || access::spec(child->program()).check;
   co_return conclude(std::move(result), child->program(), checked);
@@ -89,8 +110,8 @@ asio::awaitable<completed> run_to_end(pipeline stages, start_defaults defaults, 
   defaults.timeout = access::timeout_of(stages);
   bool checked = check == checking::always || access::check_of(stages);
   for (const command& stage : stages.stages()) checked = checked || access::spec(stage).check;
-  std::vector<std::shared_ptr<child_state>> children = start_all(executor, stages, defaults);
-  auto operation = std::make_shared<exchange>(std::move(children), exchange::on_cancel::stop);
+  const owned_children children = start_all(executor, stages, defaults);
+  auto operation = std::make_shared<exchange>(children.all(), exchange::on_cancel::stop);
   exchange_result result = co_await follow(std::move(operation));
   co_return conclude(std::move(result), stages, checked);
 }

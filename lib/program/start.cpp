@@ -186,7 +186,12 @@ std::shared_ptr<child_state> start(const asio::any_io_executor& executor, comman
                                              timeout, std::move(process), std::move(mutex));
   ends.hand_over(*state, executor, in);
   started.adopt(os::launch(plan));
-  state->started();
+  try {
+    state->started();
+  } catch (...) {
+    state->abandon(); // its own timer may keep it
+    throw;
+  }
   return state;
 }
 
