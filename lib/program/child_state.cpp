@@ -92,6 +92,15 @@ void child_state::remove_observer(const exit_observer& observer) {
   }
 }
 
+/// Whoever is told may leave. Nothing is allocated: a failure would leave the others waiting for ever.
+void child_state::tell(void (exit_observer::*what)()) {
+  for (std::size_t next = 0; next < observers_.size();) {
+    const std::shared_ptr<exit_observer> observer = observers_[next];
+    (observer.get()->*what)();
+    if (next < observers_.size() && observers_[next] == observer) ++next;
+  }
+}
+
 /// Sees to it that on_wake() is called when it may have ended.
 void child_state::arm() {
   if (armed_ || !executor_ || record_) return;
@@ -124,7 +133,7 @@ void child_state::try_reap() {
   stage_ = stage::ended;
   let_go_of_loop();
   process_->ended();
-  for (const auto& observer : std::vector(observers_)) observer->on_exit();
+  tell(&exit_observer::on_exit);
 }
 
 void child_state::let_go_of_loop() {
@@ -200,7 +209,7 @@ void child_state::on_timeout() {
   if (record_) return;
   timed_out_ = !over_limit_;
   begin_stop(access::spec(command_).stop);
-  for (const auto& observer : std::vector(observers_)) observer->on_deadline();
+  tell(&exit_observer::on_deadline);
 }
 
 void child_state::detach() {

@@ -112,6 +112,7 @@ private:
   void arm();
   void on_wake();
   void try_reap();
+  void tell(void (exit_observer::*what)());
   void require_attached() const;
   void signal_all(int number);
   void expect_end(clock::time_point kill_at);

@@ -17,11 +17,21 @@ using maybe_status = std::optional<exit_status>;
 /// One coroutine that waits for the end of a child, or for so long. The child's mutex guards it.
 class exit_waiter final : public exit_observer, public std::enable_shared_from_this<exit_waiter> {
 public:
-  exit_waiter(std::shared_ptr<child_state> child, suspension<maybe_status> waiter)
-      : child_(std::move(child)), waiter_(std::move(waiter)) {}
+  explicit exit_waiter(std::shared_ptr<child_state> child) : child_(std::move(child)) {}
 
-  void start(std::optional<duration> limit) {
+  /// Must not throw: it runs inside of an Asio initiation.
+  void start(suspension<maybe_status> waiter, std::optional<duration> limit) {
     child_lock lock(child_->mutex());
+    waiter_.emplace(std::move(waiter));
+    try {
+      wait(limit);
+    } catch (...) {
+      complete(std::current_exception(), std::nullopt);
+    }
+  }
+
+private:
+  void wait(std::optional<duration> limit) {
     waiter_->on_cancellation(shared_from_this(), [](exit_waiter& self, asio::cancellation_type_t type) {
       if (type != asio::cancellation_type::none) self.complete(aborted(), std::nullopt);
     });
@@ -33,7 +43,6 @@ public:
     });
   }
 
-private:
   void on_exit() override { complete(nullptr, child_->record()->status); }
   void on_abandoned() override { complete(aborted(), std::nullopt); }
 
@@ -58,8 +67,9 @@ private:
 
 asio::awaitable<maybe_status> suspend_until_exit(std::shared_ptr<child_state> state,
                                                  std::optional<duration> limit) {
-  return suspend<maybe_status>([state = std::move(state), limit](suspension<maybe_status> waiter) mutable {
-    std::make_shared<exit_waiter>(std::move(state), std::move(waiter))->start(limit);
+  auto operation = std::make_shared<exit_waiter>(std::move(state));
+  return suspend<maybe_status>([operation = std::move(operation), limit](suspension<maybe_status> waiter) {
+    operation->start(std::move(waiter), limit);
   });
 }
 
