@@ -118,6 +118,7 @@ void exchange::read(drain& from) {
     os::transfer result = from.stream->fill(most);
     if (result.error == EAGAIN) break;
     if (result.error != 0) os::throw_errno(result.error, "read " + from.stream->what());
+    if (phase_ == phase::stopping) from.stream->truncate(0);
     if (from.stream->buffer.size() > from.most) drop_excess(from);
     if (from.stream->at_end) {
       from.ended = true;
@@ -192,7 +193,8 @@ void exchange::read_what_is_there() {
       os::transfer result = from.stream->fill(rest);
       if (result.error != 0 || result.size == 0) break;
       rest -= std::min(rest, result.size);
-      if (from.stream->buffer.size() > from.most) drop_excess(from);
+      if (phase_ == phase::stopping) from.stream->truncate(0);
+    if (from.stream->buffer.size() > from.most) drop_excess(from);
     }
   }
 }
