@@ -193,8 +193,7 @@ void exchange::read_what_is_there() {
       os::transfer result = from.stream->fill(rest);
       if (result.error != 0 || result.size == 0) break;
       rest -= std::min(rest, result.size);
-      if (phase_ == phase::stopping) from.stream->truncate(0);
-    if (from.stream->buffer.size() > from.most) drop_excess(from);
+      if (from.stream->buffer.size() > from.most) drop_excess(from);
     }
   }
 }
