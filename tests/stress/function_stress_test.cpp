@@ -2,6 +2,7 @@
 #include <coproc/process.hpp>
 
 #include "support/expect.hpp"
+#include "support/fork_servers.hpp"
 #include "support/leak_check.hpp"
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
@@ -10,10 +11,8 @@
 #include <asio/io_context.hpp>
 
 #include <exception>
-#include <filesystem>
 #include <fstream>
 #include <random>
-#include <string>
 #include <vector>
 
 #include <signal.h>
@@ -77,19 +76,6 @@ BOOST_AUTO_TEST_CASE(starts_leak_nothing_by_forkserver) {
 BOOST_AUTO_TEST_CASE(starts_leak_nothing_by_spawn) { run_to_end(starts_leak_nothing(start_method::spawn)); }
 BOOST_AUTO_TEST_CASE(starts_leak_nothing_by_fork) { run_to_end(starts_leak_nothing(start_method::fork)); }
 
-/// Kills the fork servers, as what else there may be of this process's children.
-void kill_servers() {
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    std::ifstream children(task.path() / "children");
-    for (int child; children >> child;) {
-      std::ifstream file("/proc/" + std::to_string(child) + "/comm");
-      std::string name;
-      std::getline(file, name);
-      if (name == "coproc-forks") ::kill(child, SIGKILL);
-    }
-  }
-}
-
 int increment_or_stay(int n) {
   while (n == 3) ::pause();
   return n + 1;
@@ -108,7 +94,8 @@ asio::awaitable<void> die_at_random() {
       starts.push_back(std::move(start));
     }
     if (chance(20)) co_await breathe();
-    if (chance(10)) kill_servers();
+    if (chance(10))
+      for (const int server : servers()) ::kill(server, SIGKILL);
     for (int n = 0; n != 4; ++n) {
       process<int>& p = all[static_cast<std::size_t>(n)];
       try {
