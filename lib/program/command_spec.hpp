@@ -88,6 +88,9 @@ void require_input(const stdio& stream, const char* option);
 enum class may_merge { no, yes };
 void require_output(const stdio& stream, may_merge merge, const char* option);
 
+/// @throws std::logic_error if it was moved from.
+void require_stages(const pipeline& stages);
+
 /// Quotes for a POSIX shell.
 std::string shell_quoted(const std::string& word);
 

@@ -7,8 +7,6 @@
 #include "os/pipe.hpp"
 #include "program/command_spec.hpp"
 
-#include <stdexcept>
-
 namespace coproc::detail {
 
 asio::awaitable<exchange_result> follow(std::shared_ptr<exchange> operation) {
@@ -105,7 +103,7 @@ asio::awaitable<completed> run_to_end(command program, start_defaults defaults, 
 }
 
 asio::awaitable<completed> run_to_end(pipeline stages, start_defaults defaults, checking check) {
-  if (stages.stages().empty()) throw std::logic_error("pipeline: it was moved from");
+  require_stages(stages);
   asio::any_io_executor executor = co_await begin_start();
   defaults.timeout = access::timeout_of(stages);
   bool checked = check == checking::always || access::check_of(stages);

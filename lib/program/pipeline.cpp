@@ -8,14 +8,14 @@ namespace coproc {
 
 using detail::access;
 
+void detail::require_stages(const pipeline& stages) {
+  if (stages.stages().empty()) throw std::logic_error("pipeline: it was moved from");
+}
+
 namespace {
 
 bool is_free(const stdio& stream) {
   return access::kind_of(stream) == access::kind::unset || access::kind_of(stream) == access::kind::pipe;
-}
-
-void require_stages(const std::vector<command>& stages) {
-  if (stages.empty()) throw std::logic_error("pipeline: it was moved from");
 }
 
 } // namespace
@@ -26,7 +26,7 @@ pipeline::pipeline(command first, command second) {
 }
 
 void pipeline::append(command next) {
-  require_stages(stages_);
+  detail::require_stages(*this);
   if (!is_free(access::spec(stages_.back()).out))
     throw std::invalid_argument("pipeline: stdout of '" + stages_.back().to_string() +
                                 "' goes elsewhere already");
@@ -45,21 +45,21 @@ pipeline operator|(pipeline stages, command next) {
 // A command knows what is wrong with a value: it is tried on a copy.
 
 pipeline& pipeline::cwd(std::filesystem::path directory) & {
-  require_stages(stages_);
+  detail::require_stages(*this);
   command(stages_.front()).cwd(directory);
   cwd_ = std::move(directory);
   return *this;
 }
 
 pipeline& pipeline::env(std::string key, std::string value) & {
-  require_stages(stages_);
+  detail::require_stages(*this);
   command(stages_.front()).env(key, value);
   env_.emplace_back(std::move(key), std::move(value));
   return *this;
 }
 
 pipeline& pipeline::unset_env(std::string key) & {
-  require_stages(stages_);
+  detail::require_stages(*this);
   command(stages_.front()).unset_env(key);
   env_.emplace_back(std::move(key), std::nullopt);
   return *this;
