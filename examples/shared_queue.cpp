@@ -25,7 +25,10 @@ void write_words(words queue) {
 asio::awaitable<int> read_words(words queue) {
   int count = 0;
   try {
-    for (;; ++count) std::cout << "reader: " << co_await queue.get() << std::endl;
+    for (;; ++count) {
+      const std::string word = co_await queue.get();
+      std::cout << "reader: " << word << std::endl;
+    }
   } catch (const coproc::queue_closed&) {
   }
   co_return count;
