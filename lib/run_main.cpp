@@ -64,12 +64,12 @@ int run_main(int argc, char** argv, std::function<asio::awaitable<int>(std::vect
   init(argc, argv);
   std::vector<std::string> arguments(argv, argv + argc);
   ending end;
+  asio::cancellation_signal cancel; // outlives what is left on the loop, which may refer to its slot
   asio::io_context context(1);
   asio::signal_set signals(context);
   // A shell starts background jobs with SIGINT ignored; that is to stay so.
   for (int number : {SIGINT, SIGTERM})
     if (!os::is_ignored(number)) signals.add(number);
-  asio::cancellation_signal cancel;
   watch_signals(signals, cancel, end);
   asio::co_spawn(context, amain(std::move(arguments)),
                  asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error, int code) {

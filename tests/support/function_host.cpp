@@ -9,6 +9,7 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/system_executor.hpp>
@@ -20,6 +21,7 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -255,6 +257,14 @@ static asio::awaitable<int> give_up_rights(strings args) {
   co_return 0;
 }
 
+/// Another handler throws while this one waits for a start.
+static asio::awaitable<int> throw_elsewhere(strings args) {
+  asio::post(co_await asio::this_coro::executor, [] { throw std::runtime_error("from a handler"); });
+  process p{by(args), target<user>};
+  co_await p.start();
+  co_return 0;
+}
+
 static asio::awaitable<int> amain(strings args) {
   const std::string what = args.at(1);
   if (what == "hold" || what == "exit") co_return co_await hold(std::move(args));
@@ -265,6 +275,7 @@ static asio::awaitable<int> amain(strings args) {
   if (what == "lose-streams") co_return co_await lose_streams(std::move(args));
   if (what == "rights") co_return co_await give_up_rights(std::move(args));
   if (what == "late-init") co_return co_await try_to_start(std::move(args));
+  if (what == "throw-elsewhere") co_return co_await throw_elsewhere(std::move(args));
   co_return 99;
 }
 
@@ -295,5 +306,10 @@ int main(int argc, char** argv) {
   }
   // A main() that comes to init too late in a child: it has ended by then.
   if (std::getenv("COPROC_TEST_LATE_INIT") && what != "late-init") return 3;
-  return coproc::run_main(argc, argv, amain);
+  try {
+    return coproc::run_main(argc, argv, amain);
+  } catch (const std::runtime_error& error) {
+    say(error.what());
+    return 5;
+  }
 }

@@ -139,6 +139,13 @@ METHOD_TEST_ONCE(children_have_the_rights_that_the_host_has_at_their_start) {
   BOOST_TEST(result.err == "");
 }
 
+METHOD_TEST_ONCE(exception_of_another_handler_leaves_run_main_with_a_start_under_way) {
+  auto result = co_await coproc::run(host("throw-elsewhere", method));
+  BOOST_TEST(result.status.code().value() == 5);
+  BOOST_TEST(result.out == "from a handler\n");
+  BOOST_TEST(result.err == ""); // nor has a sanitizer anything to say
+}
+
 CO_TEST_ONCE(options_of_the_library_are_not_for_users) {
   for (const char* option : {"--coproc-server=0", "--coproc-server=7", "--coproc-server=",
                              "--coproc-child=3,4", "--coproc-child=99999999999", "--coproc-child=x"}) {
