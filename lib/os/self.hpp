@@ -28,8 +28,8 @@ void show_name(const std::string& name) noexcept;
 bool is_single_threaded() noexcept;
 
 /// @returns its umask. A program with more than one thread would see umask(2) change it for a moment, and so
-/// is not asked by that.
-unsigned current_umask() noexcept;
+/// is not asked by that. @throws std::system_error: there is no descriptor left to ask with.
+unsigned current_umask(const std::string& blame);
 void set_umask(unsigned mask) noexcept;
 
 /// @returns how much memory of it is resident now; 0 if that can't be told.

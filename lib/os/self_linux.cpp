@@ -1,7 +1,9 @@
 #include "os/self.hpp"
 
+#include "os/error.hpp"
 #include "os/fd.hpp"
 
+#include <cerrno>
 #include <climits>
 #include <cstdint>
 #include <cstdio>
@@ -147,13 +149,18 @@ std::optional<unsigned> umask_of_new_file() noexcept {
 
 } // namespace
 
-unsigned current_umask() noexcept {
+unsigned current_umask(const std::string& blame) {
   if (std::optional<unsigned> seen = umask_of_only_thread()) return *seen;
   if (std::optional<unsigned> seen = umask_of_new_file()) return *seen;
-  constexpr unsigned usual = 022;
+  constexpr unsigned usual = 022; // where there is no /proc
   // "Name:\t...\nUmask:\t0022\n": the second line, always.
   char text[128];
-  if (read_beginning("/proc/self/status", text) == 0) return usual;
+  errno = 0;
+  if (read_beginning("/proc/self/status", text) == 0) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+      throw_errno(errno, blame + ": cannot find out the umask");
+    return usual;
+  }
   const char* at = std::strstr(text, "\nUmask:\t");
   return at ? static_cast<unsigned>(std::strtoul(at + 8, nullptr, 8)) : usual;
 }

@@ -238,7 +238,7 @@ private:
   message reply_;
   message_buffer buffer_{max_inline};
   os::child_watch watch_;
-  unsigned umask_ = os::current_umask();
+  unsigned umask_ = os::current_umask("fork server");
   int directory_error_ = 0; // errno: it is not in the host's working directory
   bool host_is_there_ = true;
   bool short_of_memory_ = false;

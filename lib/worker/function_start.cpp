@@ -124,7 +124,7 @@ fork_order function_process::order(ends& made, child_streams& streams) {
   request.name = name_;
   request.module_id = call_.module_id;
   request.offset = call_.offset;
-  request.umask = os::current_umask();
+  request.umask = os::current_umask(blame());
   // One message less, to the child and through the kernel, where it is no burden to the server.
   if (call_.encoded.size() <= most_by_server &&
       call_.encoded.descriptor_count() <= most_descriptors_by_server) {

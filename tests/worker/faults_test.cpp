@@ -16,11 +16,13 @@
 #include <cstddef>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace coproc::test;
@@ -231,6 +233,25 @@ CO_TEST_ONCE(result_that_finds_no_descriptor_can_be_asked_for_again) {
   }
   std::string back = co_await p.result();
   BOOST_TEST(back.size() == 200'000u);
+}
+
+unsigned mask_of_child() { return ::umask(0); }
+
+CO_TEST_ONCE(host_at_its_limit_of_descriptors_gives_no_child_another_umask) {
+  const mode_t before = ::umask(077);
+  std::jthread other([] {}); // it is asked in another way where there are threads
+  for (rlim_t limit = 3; limit != 30; ++limit) {
+    process p{target<mask_of_child>};
+    try {
+      lowered_limit few(RLIMIT_NOFILE, limit);
+      co_await p.start();
+    } catch (const std::system_error&) {
+      continue;
+    }
+    const unsigned mask = co_await p.result();
+    BOOST_TEST(mask == 077u);
+  }
+  ::umask(before);
 }
 
 // A target that writes to what is not its own.
