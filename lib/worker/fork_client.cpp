@@ -10,7 +10,6 @@
 
 #include <coproc/wire.hpp>
 
-#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
@@ -54,7 +53,7 @@ void fork_client::shutdown() noexcept {
 }
 
 void fork_client::drop_graveyard() noexcept {
-  std::vector<handler_type> handlers;
+  std::vector<shared_handler> handlers;
   {
     lock_type lock(mutex_);
     handlers.swap(graveyard_);
@@ -74,8 +73,9 @@ asio::awaitable<fork_outcome> fork_client::start(std::shared_ptr<fork_client> cl
   auto shared = std::make_shared<fork_order>(std::move(order));
   fork_outcome outcome;
   for (int attempt = 0;; ++attempt) {
-    auto submit = [client, shared, id](suspension<fork_outcome> waiter) {
-      client->submit(*shared, id, std::move(waiter));
+    auto submit = [client, shared, id, added = std::make_shared<waiting>()](suspension<fork_outcome> waiter) {
+      added->waiter.emplace(std::move(waiter));
+      client->submit(*shared, id, added);
     };
     outcome = co_await suspend<fork_outcome>(std::move(submit));
     if (outcome.what != fork_outcome::kind::busy) break;
@@ -91,26 +91,25 @@ asio::awaitable<fork_outcome> fork_client::start(std::shared_ptr<fork_client> cl
 }
 
 /// Must not throw: it runs inside of an Asio initiation.
-void fork_client::submit(fork_order& order, std::uint64_t id, suspension<fork_outcome> waiter) {
-  auto added = std::make_shared<waiting>(waiting{std::move(waiter)});
-  added->waiter.on_cancellation(
-      added, [weak = weak_from_this(), id](waiting&, asio::cancellation_type_t type) {
-        auto client = weak.lock();
-        if (!client || (type & asio::cancellation_type::terminal) == asio::cancellation_type::none) return;
-        std::shared_ptr<waiting> found;
-        {
-          lock_type lock(client->mutex_);
-          found = client->take_order(lock, id);
-          if (found) client->forget_locked(lock, id); // else it has been started
-        }
-        if (found) found->waiter.fail(aborted());
-      });
+void fork_client::submit(fork_order& order, std::uint64_t id, const std::shared_ptr<waiting>& added) {
+  const auto on_cancel = [weak = weak_from_this(), id](waiting&, asio::cancellation_type_t type) {
+    auto client = weak.lock();
+    if (!client || (type & asio::cancellation_type::terminal) == asio::cancellation_type::none) return;
+    std::shared_ptr<waiting> found;
+    {
+      lock_type lock(client->mutex_);
+      found = client->take_order(lock, id);
+      if (found) client->forget_locked(lock, id); // else it has been started
+    }
+    if (found) found->waiter->fail(aborted());
+  };
   std::exception_ptr failure;
   fork_outcome outcome;
   {
     lock_type lock(mutex_);
     bool entered = false;
     try {
+      added->waiter->on_cancellation(added, on_cancel);
       // The look at the server may be what shows that there can be none.
       const bool is_there = server_is_there(lock);
       if (!unusable_ && !is_there) start_server(lock);
@@ -133,9 +132,9 @@ void fork_client::submit(fork_order& order, std::uint64_t id, suspension<fork_ou
     forget_locked(lock, id);
   }
   if (failure)
-    added->waiter.fail(failure);
+    added->waiter->fail(failure);
   else
-    added->waiter.complete(std::move(outcome));
+    added->waiter->complete(std::move(outcome));
 }
 
 /// @returns the kind `started` if the order is on its way, and else why it is not.
@@ -217,17 +216,13 @@ void fork_client::lose_server(lock_type&) {
   link_.close();
   // A program may have functions that are found nowhere, and that it never calls.
   if (!greeted_ && !link_.is_copy()) binds_lazily_ = true;
-  for (auto& [id, order] : orders_) lost_orders_.push_back(std::move(order));
-  waiting_ -= orders_.size();
-  orders_.clear();
+  const auto orders = std::exchange(orders_, {});
+  waiting_ -= orders.size();
   // Whoever waits for a child finds out that it is on its own now.
-  for (auto& [id, child] : children_) {
-    if (child.record || !child.on_end) continue;
-    --waiting_;
-    post(std::exchange(child.on_end, nullptr), false);
-  }
+  for (auto& [id, child] : children_)
+    if (!child.record) tell(child, news::ended);
   std::erase_if(children_, [](const auto& child) { return !child.second.record; });
-  complete_lost_orders();
+  for (const auto& [id, order] : orders) complete_lost(*order);
 }
 
 void fork_client::watch(lock_type&) {
@@ -238,13 +233,22 @@ void fork_client::watch(lock_type&) {
     lock_type lock(client->mutex_);
     if (client->link_.number() != server) return; // lost, and another is there
     client->link_.watched();
-    client->drain(lock, extent::awaited);
+    try {
+      client->drain(lock, extent::awaited);
+    } catch (...) {
+      // No memory, as whoever runs the loop is told. What could not be told is told when it runs again.
+      client->watch(lock);
+      if (client->untold_) client->link_.unwatch();
+      throw;
+    }
     client->watch(lock);
   });
 }
 
 /// Takes what the server has said, all of it or what somebody waits for.
+/// @throws std::bad_alloc: what it has said is on record, and may be untold.
 void fork_client::drain(lock_type& lock, extent wanted) {
+  tell_untold(lock);
   if (link_.is_open() && link_.is_copy()) return lose_server(lock); // it speaks to the host
   while (link_.is_open() && (wanted == extent::all || waiting_ != 0)) {
     incoming next;
@@ -256,6 +260,8 @@ void fork_client::drain(lock_type& lock, extent wanted) {
         handle(lock, next);
         continue;
       }
+    } catch (const std::bad_alloc&) {
+      throw;
     } catch (const std::exception&) {
       // It does not speak the language of a fork server: somebody wrote to its descriptor. It is of no use.
     }
@@ -280,7 +286,7 @@ void fork_client::handle(lock_type& lock, incoming& next) {
     outcome.pidfd = os::above_standard_streams(os::unique_fd(next.body.take(0)));
     if (reply.pid <= 0) children_.erase(reply.id);
     if (reply.error != 0) link_.forget_told(); // it may not have got that either
-    if (auto order = take_order(lock, reply.id)) order->waiter.complete(std::move(outcome));
+    if (auto order = take_order(lock, reply.id)) order->waiter->complete(std::move(outcome));
     break;
   }
   case fork_kind::ended: {
@@ -288,10 +294,7 @@ void fork_client::handle(lock_type& lock, incoming& next) {
     auto at = children_.find(report.id);
     if (at == children_.end()) break;
     at->second.record = record_of(report);
-    if (at->second.on_end) {
-      --waiting_;
-      post(std::exchange(at->second.on_end, nullptr), false);
-    }
+    tell(at->second, news::ended);
     break;
   }
   default:
@@ -299,23 +302,12 @@ void fork_client::handle(lock_type& lock, incoming& next) {
   }
 }
 
-void fork_client::complete_lost_orders() {
-  for (auto& order : std::exchange(lost_orders_, {})) {
-    if (link_.is_copy()) { // it asks no server of its own for the same once more
-      order->waiter.fail(aborted());
-      continue;
-    }
-    fork_outcome outcome;
-    outcome.what = unusable_ ? fork_outcome::kind::unusable : fork_outcome::kind::server_gone;
-    order->waiter.complete(std::move(outcome));
-  }
-}
-
-void fork_client::post(handler_type handler, bool was_aborted) {
-  if (executor_)
-    asio::post(executor_, [handler = std::move(handler), was_aborted] { handler(was_aborted); });
-  else
-    graveyard_.push_back(std::move(handler));
+void fork_client::complete_lost(waiting& order) {
+  // A copy asks no server of its own for the same once more.
+  if (link_.is_copy()) return order.waiter->fail(aborted());
+  fork_outcome outcome;
+  outcome.what = unusable_ ? fork_outcome::kind::unusable : fork_outcome::kind::server_gone;
+  order.waiter->complete(std::move(outcome));
 }
 
 } // namespace coproc::detail

@@ -91,13 +91,14 @@ private:
   friend class forked_process;
   using lock_type = std::unique_lock<std::mutex>;
   using handler_type = std::function<void(bool aborted)>;
+  using shared_handler = std::shared_ptr<const handler_type>;
 
   struct entry {
-    handler_type on_end; // empty: nobody waits
+    shared_handler on_end; // empty: nobody waits
     std::optional<os::exit_record> record;
   };
   struct waiting {
-    suspension<fork_outcome> waiter;
+    std::optional<suspension<fork_outcome>> waiter; // there is room for it before there is one
   };
 
   // Of forked_process, by the id of its request.
@@ -108,10 +109,10 @@ private:
   void forget(std::uint64_t id);
   int signal(std::uint64_t id, int number, signal_target target) noexcept;
 
-  void submit(fork_order& order, std::uint64_t id, suspension<fork_outcome> waiter);
+  void submit(fork_order& order, std::uint64_t id, const std::shared_ptr<waiting>& added);
   fork_outcome send_order(lock_type& lock, fork_order& order, std::uint64_t id);
   std::shared_ptr<waiting> take_order(lock_type& lock, std::uint64_t id);
-  void complete_lost_orders();
+  void complete_lost(waiting& order);
 
   bool server_is_there(lock_type& lock);
   void start_server(lock_type& lock);
@@ -121,7 +122,10 @@ private:
   void drain(lock_type& lock, extent wanted);
   void handle(lock_type& lock, incoming& next);
   void forget_locked(lock_type& lock, std::uint64_t id);
-  void post(handler_type handler, bool was_aborted);
+  enum class news { ended, aborted };
+  void tell(entry& child, news what);
+  void tell_untold(lock_type& lock);
+  void post(shared_handler handler, news what);
 
   const std::shared_ptr<places> places_;
   asio::any_io_executor executor_; // empty once the context has ended
@@ -132,12 +136,12 @@ private:
   bool greeted_ = false;      // the server has come so far
   bool binds_lazily_ = false; // the server before it has not
   bool stuck_ = false;        // it takes no signals
+  bool untold_ = false;       // there was no memory for telling somebody of an end that is on record
   std::uint64_t last_id_ = 0;
   std::size_t waiting_ = 0; // orders without an answer, and children whose end somebody waits for
   std::unordered_map<std::uint64_t, std::shared_ptr<waiting>> orders_;
-  std::vector<std::shared_ptr<waiting>> lost_orders_;
   std::unordered_map<std::uint64_t, entry> children_; // of the server that is there; those that ended, too
-  std::vector<handler_type> graveyard_;               // handlers whose context is ending
+  std::vector<shared_handler> graveyard_;             // handlers whose context is ending
 };
 
 } // namespace coproc::detail

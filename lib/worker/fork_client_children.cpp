@@ -1,9 +1,11 @@
-// What others ask a fork client about the children of its server.
+// What others ask a fork client about the children of its server, and are told of them.
 #include "worker/fork_client.hpp"
 
 #include "worker/protocol.hpp"
 
 #include <coproc/wire.hpp>
+
+#include <asio/post.hpp>
 
 #include <cerrno>
 #include <chrono>
@@ -15,18 +17,24 @@ namespace coproc::detail {
 void fork_client::wait_for(std::uint64_t id, handler_type handler) {
   lock_type lock(mutex_);
   auto at = children_.find(id);
-  if (at == children_.end() || at->second.record) return post(std::move(handler), false);
-  at->second.on_end = std::move(handler);
+  auto shared = std::make_shared<const handler_type>(std::move(handler));
+  if (at == children_.end() || at->second.record) return post(std::move(shared), news::ended);
+  at->second.on_end = std::move(shared);
   ++waiting_;
-  watch(lock);
+  try {
+    watch(lock);
+  } catch (...) {
+    --waiting_;
+    at->second.on_end = nullptr;
+    throw;
+  }
 }
 
 void fork_client::cancel_wait(std::uint64_t id) {
   lock_type lock(mutex_);
   auto at = children_.find(id);
   if (at == children_.end() || !at->second.on_end) return;
-  --waiting_;
-  post(std::exchange(at->second.on_end, nullptr), true);
+  tell(at->second, news::aborted);
   watch(lock);
 }
 
@@ -55,10 +63,7 @@ void fork_client::forget(std::uint64_t id) {
 void fork_client::forget_locked(lock_type& lock, std::uint64_t id) {
   auto at = children_.find(id);
   if (at == children_.end()) return;
-  if (at->second.on_end) {
-    --waiting_;
-    post(std::exchange(at->second.on_end, nullptr), true);
-  }
+  tell(at->second, news::aborted);
   children_.erase(at);
   watch(lock);
 }
@@ -87,6 +92,36 @@ int fork_client::signal(std::uint64_t id, int number, signal_target target) noex
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
+}
+
+/// Whoever waits for the child, if somebody does. @throws std::bad_alloc: it waits still.
+void fork_client::tell(entry& child, news what) {
+  if (!child.on_end) return;
+  try {
+    post(child.on_end, what);
+  } catch (...) {
+    untold_ = true;
+    link_.unwatch(); // so that the loop tries again
+    throw;
+  }
+  child.on_end = nullptr; // not the last one: see post()
+  --waiting_;
+}
+
+void fork_client::tell_untold(lock_type&) {
+  if (!untold_) return;
+  for (auto& [id, child] : children_)
+    if (child.record) tell(child, news::ended);
+  untold_ = false;
+}
+
+void fork_client::post(shared_handler handler, news what) {
+  if (!executor_) return graveyard_.push_back(std::move(handler));
+  asio::post(executor_, [weak = weak_from_this(), handler = std::move(handler), what] {
+    // A handler may be what keeps a child, whose end asks the client: it is not to be dropped under the lock.
+    if (auto client = weak.lock()) lock_type until_its_copy_is_gone(client->mutex_);
+    (*handler)(what == news::aborted);
+  });
 }
 
 } // namespace coproc::detail

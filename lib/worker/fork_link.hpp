@@ -60,12 +60,13 @@ public:
   incoming receive();
 
   /// Has @p handler called once, on the loop, when there is something to receive; unless somebody waits for
-  /// that already. The handler begins with watched(), if this is still the server that it was to watch.
+  /// that already. To be called under a lock that the handler takes first. It begins with watched(), if this
+  /// is still the server that it was to watch.
   template <class Handler>
   void watch(Handler handler) {
     if (watching_ || !watch_) return;
-    watching_ = true;
     watch_->async_wait(os::fd_watch::wait_type::wait_read, std::move(handler));
+    watching_ = true; // not if there was no memory for it
   }
   void watched() noexcept { watching_ = false; }
   /// Has the handler called at once.
