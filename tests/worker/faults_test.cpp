@@ -238,6 +238,11 @@ CO_TEST_ONCE(result_that_finds_no_descriptor_can_be_asked_for_again) {
 unsigned mask_of_child() { return ::umask(0); }
 
 CO_TEST_ONCE(host_at_its_limit_of_descriptors_gives_no_child_another_umask) {
+  {
+    process p{target<mask_of_child>};
+    co_await p.start(); // the loop has its own descriptors, and the server is there
+    co_await p.result();
+  }
   const mode_t before = ::umask(077);
   std::jthread other([] {}); // it is asked in another way where there are threads
   for (rlim_t limit = 3; limit != 30; ++limit) {
