@@ -2,13 +2,18 @@
 #include <coproc/queue.hpp>
 
 #include "queue/operations.hpp"
+#include "support/allocations.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
 #include "support/pending.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -106,6 +111,24 @@ CO_TEST(growth_loses_no_item_whose_move_could_throw) {
   for (int i = 0; i != 17; ++i) BOOST_TEST(q.get_nowait().value == i);
   check_counters(q, 0);
   co_return;
+}
+
+BOOST_AUTO_TEST_CASE(put_that_finds_no_memory_to_wake_a_getter_adds_nothing) {
+  if (!allocations_are_counted) return;
+  asio::io_context loop;
+  queue<int> q;
+  int got = 0;
+  asio::co_spawn(loop, q.get(), [&](std::exception_ptr, int item) { got = item; });
+  loop.poll();
+  {
+    failing_allocation none(1);
+    BOOST_CHECK_THROW(q.put_nowait(1), std::bad_alloc);
+  }
+  check_counters(q, 0);
+  q.put_nowait(2);
+  loop.restart();
+  loop.run();
+  BOOST_TEST(got == 2);
 }
 
 CO_TEST(items_may_be_containers_whose_move_is_not_noexcept) {

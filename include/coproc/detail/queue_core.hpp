@@ -192,13 +192,13 @@ protected:
   // How many items have been added and taken, ever: item n is kept in slot n, modulo their number.
   std::size_t added() const noexcept { return added_; }
   std::size_t taken() const noexcept { return taken_; }
-  // One was added, or taken; at once, or so that others may have to know.
-  void count_added_at_once() noexcept { ++added_; }
-  void count_taken_at_once() noexcept { ++taken_; }
-  void count_added() {
-    ++added_;
+  /// Wakes who waits for the item that is about to be added.
+  void will_add() {
     if (getters_ != 0 && !pending_) schedule();
   }
+  // One was added, or taken; at once, or so that others may have to know.
+  void count_added() noexcept { ++added_; }
+  void count_taken_at_once() noexcept { ++taken_; }
   /// @returns whether took_note() is to be called, and puts are to be let in that wait for the room.
   bool count_taken() noexcept {
     ++taken_;

@@ -38,6 +38,7 @@ public:
   template <class... Args>
   void push(Args&&... args) {
     if (size() == capacity_) grow();
+    will_add(); // first: there may be no memory to tell who waits for the item
     append(std::forward<Args>(args)...);
     count_added();
   }
@@ -45,7 +46,7 @@ public:
   template <class... Args>
   void push_at_once(Args&&... args) {
     append(std::forward<Args>(args)...);
-    count_added_at_once();
+    count_added();
   }
 
   /// Removes the first item, which has been moved from, and lets in who waits for the room.
