@@ -1,12 +1,16 @@
 #include "worker/places.hpp"
 
 #include <algorithm>
+#include <exception>
 
 namespace coproc::detail {
 
 asio::awaitable<places::place> places::enter(std::shared_ptr<places> self) {
   if (!self->try_enter()) {
-    auto wait = [self](suspension<bool> waiter) { self->queue_up(std::move(waiter)); };
+    auto wait = [self, added = std::make_shared<waiting>()](suspension<bool> waiter) {
+      added->waiter.emplace(std::move(waiter));
+      self->queue_up(added);
+    };
     co_await suspend<bool>(std::move(wait));
   }
   co_return place(std::move(self));
@@ -28,23 +32,21 @@ bool places::try_enter() {
   return true;
 }
 
-void places::queue_up(suspension<bool> waiter) {
-  auto added = std::make_shared<waiting>(waiting{std::move(waiter)});
-  added->waiter.on_cancellation(added,
-                                [weak = weak_from_this()](waiting& one, asio::cancellation_type_t type) {
-                                  auto self = weak.lock();
-                                  if (self && type != asio::cancellation_type::none) self->abort(one);
-                                });
-  bool free;
-  {
+/// Must not throw: it runs inside of an Asio initiation.
+void places::queue_up(const std::shared_ptr<waiting>& added) {
+  const auto on_cancel = [weak = weak_from_this()](waiting& one, asio::cancellation_type_t type) {
+    auto self = weak.lock();
+    if (self && type != asio::cancellation_type::none) self->abort(one);
+  };
+  try {
+    added->waiter->on_cancellation(added, on_cancel);
     std::lock_guard lock(mutex_);
-    free = free_ != 0;
-    if (free)
-      --free_;
-    else
-      queue_.push_back(added);
+    if (free_ == 0) return queue_.push_back(added);
+    --free_;
+  } catch (...) {
+    return added->waiter->fail(std::current_exception());
   }
-  if (free) added->waiter.complete(true);
+  added->waiter->complete(true);
 }
 
 void places::abort(const waiting& one) {
@@ -56,7 +58,7 @@ void places::abort(const waiting& one) {
     found = std::move(*at);
     queue_.erase(at);
   }
-  found->waiter.fail(aborted());
+  found->waiter->fail(aborted());
 }
 
 void places::leave() noexcept {
@@ -70,7 +72,7 @@ void places::leave() noexcept {
     next = std::move(queue_.front());
     queue_.pop_front();
   }
-  next->waiter.complete(true);
+  next->waiter->complete(true);
 }
 
 } // namespace coproc::detail

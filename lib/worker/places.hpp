@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace coproc::detail {
@@ -39,11 +40,11 @@ public:
 
 private:
   struct waiting {
-    suspension<bool> waiter;
+    std::optional<suspension<bool>> waiter; // there is room for it before there is one
   };
 
   bool try_enter();
-  void queue_up(suspension<bool> waiter);
+  void queue_up(const std::shared_ptr<waiting>& added);
   void abort(const waiting& one);
   void leave() noexcept;
 
