@@ -2,6 +2,7 @@
 
 #include "os/error.hpp"
 
+#include <asio/bind_executor.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/this_coro.hpp>
 
@@ -12,36 +13,13 @@
 
 namespace coproc::detail {
 
-void shared_line::entry::wake() {
-  woken = true;
-  if (!waiter) return;
-  suspension<bool> resumed = std::move(*waiter);
-  waiter.reset();
-  resumed.complete(true);
-}
-
-void shared_line::entry::fail(const std::exception_ptr& error) {
-  if (!waiter) return;
-  suspension<bool> resumed = std::move(*waiter);
-  waiter.reset();
-  resumed.fail(error);
-}
-
 /// A coroutine's place in the line, for as long as its operation takes. Whoever leaves lets the next one try.
 class shared_line::place {
 public:
   explicit place(std::shared_ptr<shared_line> line)
-      : line_(std::move(line)),
-        at_(line_->entries_.insert(line_->entries_.end(), std::make_shared<entry>())) {}
+      : line_(std::move(line)), at_(line_->insert(std::make_shared<entry>())) {}
   place(const place&) = delete;
-  ~place() {
-    const bool was_first = is_first();
-    line_->entries_.erase(at_);
-    if (line_->entries_.empty())
-      line_->stop_watching();
-    else if (was_first)
-      line_->wake_first();
-  }
+  ~place() { line_->erase(at_); }
 
   bool is_first() const { return line_->entries_.begin() == at_; }
   const std::shared_ptr<entry>& operator*() const { return *at_; }
@@ -69,19 +47,18 @@ asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line
   if (limit) {
     end = after(std::chrono::steady_clock::now(), *limit);
     timer.emplace(executor, end);
-    timer->async_wait([weak = std::weak_ptr<entry>(*mine)](const asio::error_code& error) {
-      auto waiting = weak.lock();
-      if (waiting && !error) waiting->wake();
+    timer->async_wait([weak = line->weak_from_this(),
+                       weak_entry = std::weak_ptr<entry>(*mine)](const asio::error_code& error) {
+      auto self = weak.lock();
+      auto waiting = weak_entry.lock();
+      if (self && waiting && !error) self->wake(*waiting);
     });
   }
-  auto enqueue = [line, waiting = *mine](suspension<bool> waiter) {
-    waiting->waiter.emplace(std::move(waiter));
-    waiting->waiter->on_cancellation(waiting, [](entry& cancelled, asio::cancellation_type_t type) {
-      if (type != asio::cancellation_type::none) cancelled.fail(aborted());
-    });
+  auto enter = [line, waiting = *mine](suspension<bool> coroutine) {
+    line->enter(waiting, std::move(coroutine));
   };
   for (;;) {
-    (*mine)->woken = false;
+    line->begin_to_look(**mine);
     if (mine.is_first()) {
       // What others do at this moment may be enough, and waiting takes many system calls.
       const unsigned most = line->passes_;
@@ -102,10 +79,8 @@ asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line
       if (std::chrono::steady_clock::now() >= last)
         co_return line->busy_ ? ring_result::busy : ring_result::not_yet;
     }
-    if (!(*mine)->woken) {
-      auto wait = enqueue;
-      co_await suspend<bool>(std::move(wait));
-    }
+    auto wait = enter;
+    co_await suspend<bool>(std::move(wait));
     if (line->aborted_) std::rethrow_exception(aborted());
     // What was cancelled after it had been woken takes nothing either.
     watch.throw_if_cancelled();
@@ -128,68 +103,148 @@ ring_result shared_line::look(const std::function<ring_result()>& attempt,
   }
 }
 
+// Handlers run where the coroutine does that waits: where the handle was used first may be busy now.
+
 void shared_line::watch_event(const asio::any_io_executor& executor) {
+  std::lock_guard lock(mutex_);
   if (watching_) return;
   if (!event_) {
     os::unique_fd own = os::duplicate(ring_->event(gate_));
     if (!own) os::throw_errno(errno, "wait for a shared queue");
     event_.emplace(executor, std::move(own), "shared_queue");
   }
-  event_->async_wait(stream_end::wait_type::wait_read,
-                     [weak = weak_from_this()](const asio::error_code& error) {
-                       auto self = weak.lock();
-                       if (!self) return;
-                       self->watching_ = false;
-                       if (!error || !self->entries_.empty()) self->wake_first();
-                     });
+  auto handler = [weak = weak_from_this(), watch = ++watch_](const asio::error_code&) {
+    if (auto self = weak.lock()) self->on_event(watch);
+  };
+  event_->async_wait(stream_end::wait_type::wait_read, asio::bind_executor(executor, std::move(handler)));
   watching_ = true;
 }
 
 void shared_line::look_again_soon(const asio::any_io_executor& executor) {
+  std::lock_guard lock(mutex_);
   if (!patience_) patience_.emplace(executor);
   patience_->expires_after(std::chrono::milliseconds(1));
-  patience_->async_wait([weak = weak_from_this()](const asio::error_code& error) {
+  auto handler = [weak = weak_from_this()](const asio::error_code& error) {
     auto self = weak.lock();
     if (self && !error) self->wake_first();
-  });
+  };
+  patience_->async_wait(asio::bind_executor(executor, std::move(handler)));
 }
 
 void shared_line::stop_watching() noexcept {
   if (ended_) return;
   try {
-    if (watching_ && event_) event_->cancel();
+    if (std::exchange(watching_, false)) event_->cancel();
     if (patience_) patience_->cancel();
   } catch (...) {
     // Neither has a failure that could be met here.
   }
 }
 
+template <class Choose>
+shared_line::waiter shared_line::locked(Choose choose) {
+  std::lock_guard lock(mutex_);
+  return choose();
+}
+
+template <class Choose>
+void shared_line::resume(Choose choose) {
+  if (waiter chosen = locked(choose)) chosen->complete(true);
+}
+
+shared_line::waiter shared_line::take(entry& from) {
+  from.woken = true;
+  return std::exchange(from.waits, std::nullopt);
+}
+
+shared_line::waiter shared_line::take_first() {
+  if (ended_ || entries_.empty()) return std::nullopt;
+  return take(*entries_.front());
+}
+
+/// @returns one after the other, of all that wait.
+shared_line::waiter shared_line::take_any() {
+  return locked([this]() -> waiter {
+    for (const auto& one : entries_)
+      if (waiter taken = take(*one)) return taken;
+    return std::nullopt;
+  });
+}
+
+void shared_line::wake(entry& one) {
+  resume([&] { return take(one); });
+}
+
 void shared_line::wake_first() {
-  if (!ended_ && !entries_.empty()) entries_.front()->wake();
+  resume([this] { return take_first(); });
+}
+
+void shared_line::on_event(unsigned watch) {
+  resume([&]() -> waiter {
+    if (!watching_ || watch != watch_) return std::nullopt;
+    watching_ = false;
+    return take_first();
+  });
+}
+
+shared_line::entries::iterator shared_line::insert(std::shared_ptr<entry> last) {
+  std::lock_guard lock(mutex_);
+  return entries_.insert(entries_.end(), std::move(last));
+}
+
+void shared_line::erase(entries::iterator at) {
+  resume([&]() -> waiter {
+    const bool was_first = at == entries_.begin();
+    entries_.erase(at);
+    if (entries_.empty()) stop_watching();
+    return was_first ? take_first() : std::nullopt;
+  });
+}
+
+void shared_line::begin_to_look(entry& one) {
+  std::lock_guard lock(mutex_);
+  one.woken = false;
+}
+
+/// Lets a coroutine wait, unless it has been woken since it began to look.
+void shared_line::enter(const std::shared_ptr<entry>& at, suspension<bool> coroutine) {
+  auto on_cancel = [weak = std::weak_ptr<entry>(at)](shared_line& line, asio::cancellation_type_t type) {
+    auto cancelled = weak.lock();
+    if (cancelled && type != asio::cancellation_type::none) line.cancel(*cancelled);
+  };
+  coroutine.on_cancellation(shared_from_this(), std::move(on_cancel));
+  resume([&]() -> waiter {
+    if (at->woken) return std::move(coroutine);
+    at->waits.emplace(std::move(coroutine));
+    return std::nullopt;
+  });
+}
+
+void shared_line::cancel(entry& one) {
+  if (waiter cancelled = locked([&] { return take(one); })) cancelled->fail(aborted());
 }
 
 void shared_line::abort_all() noexcept {
-  aborted_ = true;
-  // Each leaves the line when it resumes.
-  if (ended_) return;
-  for (const auto& waiting : entries_) {
-    waiting->woken = true;
-    waiting->fail(aborted());
+  {
+    std::lock_guard lock(mutex_);
+    aborted_ = true;
+    if (ended_) return;
+    stop_watching();
   }
-  stop_watching();
+  // Each leaves the line when it resumes.
+  while (waiter left = take_any()) left->fail(aborted());
 }
 
 void shared_line::shutdown() noexcept {
-  ended_ = true;
-  event_.reset();
-  patience_.reset();
-  // To drop a suspension is to destroy its coroutine, which leaves the line.
-  const auto waits = [](const std::shared_ptr<entry>& one) { return one->waiter.has_value(); };
-  for (;;) {
-    const auto at = std::find_if(entries_.begin(), entries_.end(), waits);
-    if (at == entries_.end()) return;
-    const auto dropped = std::exchange((*at)->waiter, std::nullopt);
+  const auto self = weak_from_this().lock(); // the last coroutine may be the last owner
+  {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+    event_.reset();
+    patience_.reset();
   }
+  // To drop a suspension is to destroy its coroutine, which leaves the line.
+  while (waiter dropped = take_any()) dropped.reset();
 }
 
 } // namespace coproc::detail
