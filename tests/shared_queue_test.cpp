@@ -5,6 +5,7 @@
 #include "support/expect.hpp"
 #include "support/fault.hpp"
 #include "support/leak_check.hpp"
+#include "support/loops.hpp"
 #include "support/pending.hpp"
 
 #include <asio/co_spawn.hpp>
@@ -298,6 +299,25 @@ BOOST_AUTO_TEST_CASE(another_context_is_a_logic_error) {
   second.restart();
   asio::co_spawn(second, get_once(copy), [](std::exception_ptr e) { BOOST_TEST(!e); });
   second.run();
+}
+
+asio::awaitable<void> put_once(coproc::shared_queue<int>& queue) { co_await queue.put(1); }
+asio::awaitable<void> join_once(coproc::shared_queue<int>& queue) { co_await queue.join(); }
+
+BOOST_AUTO_TEST_CASE(the_first_operation_decides_the_context_of_all_kinds) {
+  for (auto* first : {&get_once, &put_once, &join_once})
+    for (auto* next : {&get_once, &put_once, &join_once}) {
+      coproc::shared_queue<int> queue;
+      queue.put_nowait(1);
+      BOOST_TEST(queue.get_nowait() == 1);
+      queue.task_done();
+      if (first == &get_once) queue.put_nowait(1);
+      asio::io_context one, another;
+      BOOST_TEST(!run_on(one, first(queue)));
+      const std::exception_ptr error = run_on(another, next(queue));
+      BOOST_REQUIRE(error);
+      BOOST_CHECK_THROW(std::rethrow_exception(error), std::logic_error);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(destroying_the_context_destroys_its_waiters) {

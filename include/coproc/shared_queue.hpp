@@ -71,7 +71,7 @@ public:
 
   /// Puts an item, as soon as there is room.
   /// @throws queue_closed once the queue is closed; std::system_error if there is no memory; std::logic_error
-  /// on another execution context than that of this handle's first wait.
+  /// on another execution context than that of the first operation that was awaited by this handle.
   asio::awaitable<void> put(T item) { return put_item(core_.require(), std::move(item), std::nullopt); }
   /// @throws queue_full when there was no room for as long as @p limit, or others had the queue locked; else
   /// as above. With a limit of 0, too, it tries, and gives a lock that is held some time.

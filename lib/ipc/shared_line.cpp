@@ -30,10 +30,9 @@ private:
 };
 
 asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line,
+                                               asio::any_io_executor executor,
                                                const std::function<ring_result()>& attempt,
                                                std::optional<duration> limit) {
-  asio::any_io_executor executor = co_await asio::this_coro::executor;
-  line->bind(executor, "shared_queue");
   const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
   if (line->breathing_.due()) co_await pass_through_loop();
   if (line->entries_.empty()) {
@@ -235,8 +234,7 @@ void shared_line::abort_all() noexcept {
   while (waiter left = take_any()) left->fail(aborted());
 }
 
-void shared_line::shutdown() noexcept {
-  const auto self = weak_from_this().lock(); // the last coroutine may be the last owner
+void shared_line::end() noexcept {
   {
     std::lock_guard lock(mutex_);
     ended_ = true;

@@ -26,20 +26,24 @@ namespace coproc::detail {
 /// They come one at a time, but the loop may be run by several threads: what wakes them (the event, timers,
 /// cancellation) comes on any of them, also while they run. Whoever takes a waiter out, under the lock,
 /// completes it, without the lock.
-class shared_line final : public context_object, public std::enable_shared_from_this<shared_line> {
+class shared_line final : public std::enable_shared_from_this<shared_line> {
 public:
   shared_line(std::shared_ptr<shared_ring> ring, ring_gate gate) : ring_(std::move(ring)), gate_(gate) {}
+  shared_line(const shared_line&) = delete;
 
   /// Calls @p attempt until it returns done or closed, or the time is up. It is not to sleep: it can say
   /// busy.
+  /// @param executor that of the coroutine, always of the same context.
   /// @param attempt has to live until the end of the operation.
   /// @returns what it returned; when the time is up, not_yet, or busy if that was the reason.
-  static asio::awaitable<ring_result> pass(std::shared_ptr<shared_line> line,
+  static asio::awaitable<ring_result> pass(std::shared_ptr<shared_line> line, asio::any_io_executor executor,
                                            const std::function<ring_result()>& attempt,
                                            std::optional<duration> limit);
 
   /// The handle is gone.
   void abort_all() noexcept;
+  /// The context ends.
+  void end() noexcept;
 
 private:
   using waiter = std::optional<suspension<bool>>;
@@ -50,7 +54,6 @@ private:
   using entries = std::list<std::shared_ptr<entry>>;
   class place;
 
-  void shutdown() noexcept override;
   ring_result look(const std::function<ring_result()>& attempt, const asio::any_io_executor& executor);
   void watch_event(const asio::any_io_executor& executor);
   void look_again_soon(const asio::any_io_executor& executor);

@@ -3,6 +3,8 @@
 #include "ipc/shared_line.hpp"
 #include "ipc/shared_ring.hpp"
 
+#include <asio/this_coro.hpp>
+
 #include <chrono>
 #include <stdexcept>
 
@@ -35,17 +37,22 @@ void check_got(ring_result result) {
 
 } // namespace
 
-/// A handle: the queue, and who waits by it.
-class shared_queue_state {
+/// A handle: the queue, and who waits by it. It belongs to no event loop until an operation is awaited.
+class shared_queue_state final : public context_object {
 public:
   explicit shared_queue_state(std::shared_ptr<shared_ring> of)
       : ring(std::move(of)), getters(std::make_shared<shared_line>(ring, ring_gate::items)),
         putters(std::make_shared<shared_line>(ring, ring_gate::room)),
         joiners(std::make_shared<shared_line>(ring, ring_gate::done)) {}
-  shared_queue_state(const shared_queue_state&) = delete;
 
   void abort_waiters() noexcept {
     for (const auto& line : {getters, putters, joiners}) line->abort_all();
+  }
+
+  /// @throws std::logic_error if it belongs to another loop than that of @p executor, which it belongs to
+  /// from the first time on.
+  void check_use(const asio::any_io_executor& executor) {
+    if (!is_bound_to(executor)) bind(executor, "shared_queue");
   }
 
   std::span<const std::byte> bytes_of(item_source& from) {
@@ -56,6 +63,12 @@ public:
   const std::shared_ptr<shared_ring> ring;
   const std::shared_ptr<shared_line> getters, putters, joiners;
   message scratch; // for items that have to be encoded
+
+private:
+  void shutdown() noexcept override {
+    // What drops the last coroutine may drop this as well; the list has copies.
+    for (const auto& line : {getters, putters, joiners}) line->end();
+  }
 };
 
 shared_queue_core::shared_queue_core(std::ptrdiff_t maxsize)
@@ -101,24 +114,30 @@ shared_queue_core shared_queue_core::adopt(const descriptors& from) {
 }
 
 asio::awaitable<void> shared_queue_core::put(state queue, item_source& from, std::optional<duration> limit) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  queue->check_use(executor);
   const std::function<ring_result()> attempt = [&queue, &from] {
     return queue->ring->try_put(queue->bytes_of(from), shared_ring::dont_sleep);
   };
-  check_put(co_await shared_line::pass(queue->putters, attempt, limit));
+  check_put(co_await shared_line::pass(queue->putters, executor, attempt, limit));
 }
 
 asio::awaitable<void> shared_queue_core::get(state queue, item_sink& to, std::optional<duration> limit) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  queue->check_use(executor);
   const std::function<ring_result()> attempt = [&queue, &to] {
     return queue->ring->try_get(to, shared_ring::dont_sleep);
   };
-  check_got(co_await shared_line::pass(queue->getters, attempt, limit));
+  check_got(co_await shared_line::pass(queue->getters, executor, attempt, limit));
 }
 
 asio::awaitable<void> shared_queue_core::join(state queue) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  queue->check_use(executor);
   const std::function<ring_result()> attempt = [&queue] {
     return queue->ring->unfinished() == 0 ? ring_result::done : ring_result::not_yet;
   };
-  co_await shared_line::pass(queue->joiners, attempt, std::nullopt);
+  co_await shared_line::pass(queue->joiners, executor, attempt, std::nullopt);
 }
 
 void shared_queue_core::put_nowait(item_source& from) {
