@@ -97,6 +97,39 @@ BOOST_AUTO_TEST_CASE(containers_cross) {
       {fixed{"k", 1}, 2}});
 }
 
+template <class Held>
+int levels_of(const Held& outermost) {
+  int levels = 1;
+  for (const Held* at = &outermost; !at->children.empty(); at = &at->children.begin()->second) ++levels;
+  return levels;
+}
+
+template <class Held>
+int levels_that_cross(int levels) {
+  Held outermost;
+  Held* at = &outermost;
+  while (--levels != 0) at = &at->children.emplace(levels, Held()).first->second;
+  message m;
+  on_wire::encode(m, outermost);
+  const auto got = std::make_unique<Held>(on_wire::decode<Held>(m));
+  return levels_of(*got);
+}
+
+BOOST_AUTO_TEST_CASE(large_values_in_maps_in_each_other_take_no_stack) {
+  struct ordered {
+    std::array<char, 16 * 1024> data{};
+    std::string name;
+    std::map<int, ordered> children;
+  };
+  struct hashed {
+    std::array<char, 16 * 1024> data{};
+    std::string name;
+    std::unordered_map<int, hashed> children;
+  };
+  BOOST_TEST(levels_that_cross<ordered>(900) == 900);
+  BOOST_TEST(levels_that_cross<hashed>(900) == 900);
+}
+
 BOOST_AUTO_TEST_CASE(sums_and_products_cross) {
   CROSSES(std::optional<int>());
   CROSSES(std::optional<int>(3));

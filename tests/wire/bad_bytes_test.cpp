@@ -90,6 +90,24 @@ BOOST_AUTO_TEST_CASE(bytes_that_are_no_value_of_their_type_are_refused) {
   BOOST_TEST(complaint<int>(raw('x')) == "wire: expected 4 more bytes, but there are only 1");
 }
 
+template <class Map>
+Map decoded_twice_the_same_key() {
+  const auto bytes = raw(std::uint64_t{3}, std::int32_t{1}, 'a', std::int32_t{1}, 'b', std::int32_t{2}, 'c');
+  std::span<const std::byte> rest(bytes);
+  Map got = on_wire::decode<Map>(rest, nullptr);
+  BOOST_TEST(rest.empty());
+  return got;
+}
+
+BOOST_AUTO_TEST_CASE(the_first_value_of_a_key_stays) {
+  const auto ordered = decoded_twice_the_same_key<std::map<int, char>>();
+  BOOST_TEST((ordered == std::map<int, char>{{1, 'a'}, {2, 'c'}}));
+  const auto hashed = decoded_twice_the_same_key<std::unordered_map<int, char>>();
+  BOOST_TEST((hashed == std::unordered_map<int, char>{{1, 'a'}, {2, 'c'}}));
+  const auto all = decoded_twice_the_same_key<std::multimap<int, char>>();
+  BOOST_TEST((all == std::multimap<int, char>{{1, 'a'}, {1, 'b'}, {2, 'c'}}));
+}
+
 std::unique_ptr<chain> chain_of(int length) {
   std::unique_ptr<chain> head;
   for (int i = 0; i != length; ++i) {

@@ -245,8 +245,23 @@ struct map_codec {
     reserve_some(value, count, in.left());
     for (std::size_t i = 0; i != count; ++i) {
       Key key = make_value<Key>(in);
-      value.emplace_hint(value.end(), std::move(key), make_value<Value>(in));
+      if constexpr (made_then_loaded<Value>)
+        load_mapped(in, value, std::move(key));
+      else
+        value.emplace_hint(value.end(), std::move(key), make_value<Value>(in));
     }
+  }
+
+private:
+  /// Where it will be: a large value that holds itself would take the stack at each level.
+  static void load_mapped(input_archive& in, C& value, Key&& key) {
+    const std::size_t before = value.size();
+    const auto entry = value.emplace_hint(value.end(), std::piecewise_construct,
+                                          std::forward_as_tuple(std::move(key)), std::tuple<>());
+    if (value.size() != before)
+      load_value(in, entry->second);
+    else
+      load_value(in, *std::make_unique<Value>()); // the first one of a key stays
   }
 };
 
