@@ -180,6 +180,42 @@ BOOST_AUTO_TEST_CASE(aggregates_cross_without_a_macro) {
   BOOST_TEST(got.last == "last");
 }
 
+BOOST_AUTO_TEST_CASE(plain_memory_with_const_fields_crosses_in_whatever_holds_it) {
+  struct constant { // with padding
+    const char kind;
+    const std::int32_t number;
+    bool operator==(const constant&) const = default;
+  };
+  struct with_default {
+    const std::int32_t number = 0;
+    bool operator==(const with_default&) const = default;
+  };
+  const constant a{'a', 1}, b{'b', 2};
+  CROSSES(constant{'a', 1});
+  CROSSES(std::vector<constant>{a, b});
+  CROSSES(std::vector<with_default>{{1}, {2}});
+  CROSSES(std::vector<std::array<constant, 2>>{{a, b}});
+  CROSSES(std::deque<constant>{a, b});
+  CROSSES(std::array<constant, 2>{a, b});
+  CROSSES(std::optional<constant>(a));
+  CROSSES(std::pair<int, constant>(1, a));
+  CROSSES(std::tuple<const int, const constant, constant>(1, a, b));
+  CROSSES(std::variant<constant, int>(a));
+  CROSSES(std::map<int, constant>{{1, a}, {2, b}});
+  CROSSES(std::unordered_map<int, std::vector<constant>>{{1, {a, b}}});
+  BOOST_TEST(through(std::unique_ptr<const constant>(new constant(b)))->number == 2);
+}
+
+BOOST_AUTO_TEST_CASE(const_objects_cross_in_what_holds_them) {
+  CROSSES(std::variant<const int, const std::string>("x"));
+  CROSSES(std::variant<const int, const std::string>(1));
+  CROSSES(std::map<int, const int>{{1, 2}});
+  CROSSES(std::map<int, const std::string>{{1, "x"}});
+  CROSSES(std::array<const std::string, 2>{"a", "b"});
+  CROSSES(std::array<const int, 2>{1, 2});
+  CROSSES(std::optional<const std::string>("x"));
+}
+
 BOOST_AUTO_TEST_CASE(pointers_that_own_cross) {
   BOOST_TEST(through(std::unique_ptr<int>()).get() == nullptr);
   BOOST_TEST(*through(std::make_unique<int>(3)) == 3);

@@ -271,7 +271,6 @@ private:
     } else if constexpr (std::is_array_v<type>)
       for (auto& each : value) process(each);
     else {
-      static_assert(!std::is_const_v<T>, "coproc: a const object can't be loaded into");
       check_type<type>();
       load_value(*this, value);
     }

@@ -103,6 +103,9 @@ struct sequence_codec {
   using parts = list<T>;
   static constexpr std::size_t min_size = 8;
   static constexpr bool contiguous = flat<T>() && requires(C c) { c.data(); };
+  /// Elements with const fields can't be written over.
+  static constexpr bool as_block =
+      contiguous && std::is_default_constructible_v<T> && std::is_copy_assignable_v<T>;
 
   static void save(output_archive& out, const C& value) {
     const level deeper(out.state().depth);
@@ -115,7 +118,7 @@ struct sequence_codec {
   static void load(input_archive& in, C& value) {
     const level deeper(in.state().depth);
     const std::size_t count = in.read_length(impl::min_size<T>());
-    if constexpr (contiguous)
+    if constexpr (as_block)
       load_contiguous<T>(in, value, count);
     else {
       value.clear();
@@ -199,7 +202,7 @@ struct codec<std::array<T, N>> {
   }
   static std::array<T, N> make(input_archive& in) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return std::array<T, N>{(static_cast<void>(I), make_value<T>(in))...};
+      return std::array<T, N>{(static_cast<void>(I), make_value<std::remove_const_t<T>>(in))...};
     }
     (std::make_index_sequence<N>());
   }
@@ -234,8 +237,8 @@ struct map_codec {
     const level deeper(out.state().depth);
     save_length(out, value.size());
     for (const auto& [key, mapped] : value) {
-      save_value<Key>(out, key);
-      save_value<Value>(out, mapped);
+      save_value(out, key);
+      save_value(out, mapped);
     }
   }
   static void load(input_archive& in, C& value) {
@@ -248,7 +251,7 @@ struct map_codec {
       if constexpr (made_then_loaded<Value>)
         load_mapped(in, value, std::move(key));
       else
-        value.emplace_hint(value.end(), std::move(key), make_value<Value>(in));
+        value.emplace_hint(value.end(), std::move(key), make_value<std::remove_const_t<Value>>(in));
     }
   }
 
@@ -355,18 +358,20 @@ struct codec<std::variant<T...>> {
       if constexpr (made_then_loaded<std::variant_alternative_t<I, type>>)
         load_value(in, value.template emplace<I>());
       else
-        value.template emplace<I>(make_value<std::variant_alternative_t<I, type>>(in));
+        value.template emplace<I>(make_value<alternative<I>>(in));
     });
   }
   static type make(input_archive& in) {
     std::optional<type> made;
-    load_as(in, [&]<std::size_t I>() {
-      made.emplace(std::in_place_index<I>, make_value<std::variant_alternative_t<I, type>>(in));
-    });
+    load_as(in,
+            [&]<std::size_t I>() { made.emplace(std::in_place_index<I>, make_value<alternative<I>>(in)); });
     return std::move(*made);
   }
 
 private:
+  template <std::size_t I>
+  using alternative = std::remove_const_t<std::variant_alternative_t<I, type>>;
+
   template <class Load>
   static void load_as(input_archive& in, const Load& load) {
     index which = 0;

@@ -2,6 +2,8 @@
 
 #include <coproc/detail/wire/by_cereal.hpp>
 
+#include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
@@ -105,7 +107,9 @@ void save_value(output_archive& out, const T& value) {
 
 template <class T>
 void load_value(input_archive& in, T& value) {
-  if constexpr (flat<T>()) {
+  if constexpr (std::is_const_v<T>)
+    static_assert(!std::is_const_v<T>, "coproc: a const object or field can't be loaded into");
+  else if constexpr (flat<T>()) {
     in.read(static_cast<void*>(std::addressof(value)), sizeof value);
     check_bools(value);
   } else if constexpr (kind_of<T>() == kind::standard)
@@ -118,6 +122,16 @@ void load_value(input_archive& in, T& value) {
     in.skip(1);
   else
     for_each_field(value, [&](auto& each) { load_value(in, each); });
+}
+
+/// For what was copied as plain memory: with its padding, so that its fields can't be read one by one.
+template <class T>
+T make_flat(input_archive& in) {
+  std::array<std::byte, sizeof(T)> bytes;
+  in.read(bytes.data(), bytes.size());
+  T value = std::bit_cast<T>(bytes);
+  check_bools(value);
+  return value;
 }
 
 template <class T, class... Parts>
@@ -136,7 +150,9 @@ T make_value(input_archive& in) {
     T value{};
     load_value(in, value);
     return value;
-  } else if constexpr (kind_of<T>() == kind::aggregate)
+  } else if constexpr (flat<T>())
+    return make_flat<T>(in);
+  else if constexpr (kind_of<T>() == kind::aggregate)
     return make_aggregate<T>(in, fields<T>());
   else
     return codec<T>::make(in);
