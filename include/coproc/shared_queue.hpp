@@ -134,7 +134,13 @@ public:
   // For wire.
   template <std::same_as<wire::output_archive> Archive>
   void save(Archive& archive) const {
-    for (int descriptor : core_.duplicate()) archive.attach(descriptor);
+    auto all = core_.duplicate();
+    try {
+      for (int& descriptor : all) archive.attach(std::exchange(descriptor, -1));
+    } catch (...) {
+      detail::close_all(all);
+      throw;
+    }
   }
   template <std::same_as<wire::input_archive> Archive>
   void load(Archive& archive) {

@@ -182,4 +182,20 @@ BOOST_AUTO_TEST_CASE(to_arrive_makes_no_other_queue) {
   BOOST_TEST(work.in[0].get_nowait() == 1);
 }
 
+struct letter {
+  std::string text;
+  coproc::shared_queue<int> queue;
+};
+
+BOOST_AUTO_TEST_CASE(a_handle_that_does_not_fit_into_a_message_leaves_nothing_behind) {
+  leak_check nothing_left;
+  letter one;
+  // The length and the text leave no room in the message's buffer for what stands for a descriptor.
+  one.text.resize(coproc::detail::message::segment_threshold - sizeof(std::uint64_t) - 1);
+  coproc::detail::message message;
+  fault out(coproc::os::call::memfd_create, EMFILE);
+  BOOST_CHECK_THROW(coproc::wire::encode(message, one), std::system_error);
+  BOOST_TEST(out.hits() == 1u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
