@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 namespace coproc::detail {
 
@@ -55,11 +56,6 @@ public:
     if (!is_bound_to(executor)) bind(executor, "shared_queue");
   }
 
-  std::span<const std::byte> bytes_of(item_source& from) {
-    scratch.clear();
-    return from.bytes(scratch);
-  }
-
   const std::shared_ptr<shared_ring> ring;
   const std::shared_ptr<shared_line> getters, putters, joiners;
   message scratch; // for items that have to be encoded
@@ -70,6 +66,30 @@ private:
     for (const auto& line : {getters, putters, joiners}) line->end();
   }
 };
+
+namespace {
+
+/// The bytes of an item. They may lie in the scratch of the handle, which has none meanwhile: to encode an
+/// item may be to put others by the same handle.
+class item_bytes {
+public:
+  item_bytes(shared_queue_state& handle, item_source& from)
+      : handle_(handle), scratch_(std::move(handle.scratch)) {
+    scratch_.clear();
+    bytes_ = from.bytes(scratch_);
+  }
+  item_bytes(const item_bytes&) = delete;
+  ~item_bytes() { handle_.scratch = std::move(scratch_); }
+
+  std::span<const std::byte> operator*() const noexcept { return bytes_; }
+
+private:
+  shared_queue_state& handle_;
+  message scratch_;
+  std::span<const std::byte> bytes_;
+};
+
+} // namespace
 
 shared_queue_core::shared_queue_core(std::ptrdiff_t maxsize)
     : state_(std::make_shared<shared_queue_state>(std::make_shared<shared_ring>(maxsize))) {}
@@ -117,7 +137,7 @@ asio::awaitable<void> shared_queue_core::put(state queue, item_source& from, std
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   queue->check_use(executor);
   const std::function<ring_result()> attempt = [&queue, &from] {
-    return queue->ring->try_put(queue->bytes_of(from), shared_ring::dont_sleep);
+    return queue->ring->try_put(*item_bytes(*queue, from), shared_ring::dont_sleep);
   };
   check_put(co_await shared_line::pass(queue->putters, executor, attempt, limit));
 }
@@ -142,7 +162,7 @@ asio::awaitable<void> shared_queue_core::join(state queue) {
 
 void shared_queue_core::put_nowait(item_source& from) {
   const auto& queue = require();
-  check_put(queue->ring->try_put(queue->bytes_of(from), os::no_deadline));
+  check_put(queue->ring->try_put(*item_bytes(*queue, from), os::no_deadline));
 }
 
 void shared_queue_core::get_nowait(item_sink& to) {
@@ -151,7 +171,7 @@ void shared_queue_core::get_nowait(item_sink& to) {
 
 void shared_queue_core::blocking_put(item_source& from, std::optional<duration> limit) {
   const auto& queue = require();
-  check_put(queue->ring->put(queue->bytes_of(from), deadline_of(limit)));
+  check_put(queue->ring->put(*item_bytes(*queue, from), deadline_of(limit)));
 }
 
 void shared_queue_core::blocking_get(item_sink& to, std::optional<duration> limit) {

@@ -182,6 +182,33 @@ BOOST_AUTO_TEST_CASE(to_arrive_makes_no_other_queue) {
   BOOST_TEST(work.in[0].get_nowait() == 1);
 }
 
+/// An item that reports to a queue when it is sent.
+struct reporting {
+  std::string first, second;
+  coproc::shared_queue<reporting>* log = nullptr;
+
+  template <class Archive>
+  void save(Archive& archive) const {
+    archive(first);
+    if (log) log->put_nowait({"report of " + first, "", nullptr});
+    archive(second);
+  }
+  template <class Archive>
+  void load(Archive& archive) {
+    archive(first, second);
+  }
+};
+
+BOOST_AUTO_TEST_CASE(item_that_puts_another_one_by_the_same_handle) {
+  coproc::shared_queue<reporting> queue;
+  queue.put_nowait({"first", "second", &queue});
+  BOOST_TEST(queue.qsize() == 2u);
+  BOOST_TEST(queue.get_nowait().first == "report of first");
+  const reporting got = queue.get_nowait();
+  BOOST_TEST(got.first == "first");
+  BOOST_TEST(got.second == "second");
+}
+
 struct letter {
   std::string text;
   coproc::shared_queue<int> queue;
