@@ -58,7 +58,7 @@ public:
 
   const std::shared_ptr<shared_ring> ring;
   const std::shared_ptr<shared_line> getters, putters, joiners;
-  message scratch; // for items that have to be encoded
+  message scratch; // for items that have to be encoded; empty
 
 private:
   void shutdown() noexcept override {
@@ -74,12 +74,12 @@ namespace {
 class item_bytes {
 public:
   item_bytes(shared_queue_state& handle, item_source& from)
-      : handle_(handle), scratch_(std::move(handle.scratch)) {
-    scratch_.clear();
-    bytes_ = from.bytes(scratch_);
-  }
+      : handle_(handle), scratch_(std::move(handle.scratch)), bytes_(from.bytes(scratch_)) {}
   item_bytes(const item_bytes&) = delete;
-  ~item_bytes() { handle_.scratch = std::move(scratch_); }
+  ~item_bytes() {
+    scratch_.clear(); // a large item's memory goes, and a small buffer stays
+    handle_.scratch = std::move(scratch_);
+  }
 
   std::span<const std::byte> operator*() const noexcept { return bytes_; }
 

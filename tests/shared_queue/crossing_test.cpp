@@ -209,6 +209,14 @@ BOOST_AUTO_TEST_CASE(item_that_puts_another_one_by_the_same_handle) {
   BOOST_TEST(got.second == "second");
 }
 
+BOOST_AUTO_TEST_CASE(large_item_stays_in_the_queue_alone) {
+  coproc::shared_queue<std::vector<std::string>> queue;
+  const auto before = observe().descriptors.size(); // the memory of an encoded item is one
+  queue.put_nowait({std::string(1 << 20, 'x')});
+  BOOST_TEST(observe().descriptors.size() == before);
+  BOOST_TEST(queue.get_nowait().at(0).size() == 1u << 20);
+}
+
 struct letter {
   std::string text;
   coproc::shared_queue<int> queue;
