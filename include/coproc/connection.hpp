@@ -8,6 +8,9 @@
 #include <asio/awaitable.hpp>
 
 #include <concepts>
+#include <cstddef>
+#include <new>
+#include <span>
 #include <utility>
 
 namespace coproc {
@@ -30,8 +33,10 @@ namespace coproc {
 /// another process is a `std::logic_error`, and so is sending one away that a coroutine waits on. A value for
 /// which the receiving process has no descriptor left stays there: that recv is a `std::system_error`
 /// (EMFILE), and the next one may succeed. The room is looked at once a millisecond; a value that finds less
-/// than it needs in between is lost, as the kernel keeps none that it could not hand over. So that nobody
-/// goes on without it, that closes this end, and all later operations on it are EMFILE, too.
+/// than it needs in between is lost, as the kernel keeps none that it could not hand over; so is one that
+/// memory runs out for after it has been taken (ENOMEM). So that nobody goes on without it, that closes this
+/// end, and all later operations on it have that error, too. After a wire::error, or another exception of the
+/// class of the value, the next recv gives the next value.
 /// **Cancellation** of all waiting forms: terminal, partial and total; a cancelled send has sent nothing, a
 /// cancelled recv has taken nothing.
 /// **Destruction**, and close(): the other end receives what was sent, and then gets connection_closed;
@@ -107,10 +112,14 @@ private:
   }
 
   static Recv decode(detail::received_message& got) {
-    std::span<const std::byte> bytes = got.bytes;
-    Recv value = wire::decode<Recv>(bytes, &got.body);
-    if (!bytes.empty()) wire::impl::throw_left_over(bytes.size());
-    return value;
+    try {
+      std::span<const std::byte> bytes = got.bytes;
+      Recv value = wire::decode<Recv>(bytes, &got.body);
+      if (!bytes.empty()) wire::impl::throw_left_over(bytes.size());
+      return value;
+    } catch (const std::bad_alloc&) {
+      got.lose();
+    }
   }
 
   static asio::awaitable<Recv> decoded(asio::awaitable<detail::received_message> next) {

@@ -12,6 +12,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <limits>
 #include <mutex>
@@ -154,6 +155,7 @@ asio::awaitable<received_message> receive(std::shared_ptr<connection_state> stat
     co_await wait_until_ready(state, connection_state::wait_type::wait_read);
     watch.throw_if_cancelled(); // as above: it takes nothing
   }
+  result.receiver = std::move(state);
   co_return std::move(result);
 }
 
@@ -163,6 +165,8 @@ const std::shared_ptr<connection_state>& require(const std::shared_ptr<connectio
 }
 
 } // namespace
+
+void received_message::lose() const { receiver->lose(ENOMEM); }
 
 connection_core::connection_core() noexcept = default;
 
@@ -204,6 +208,7 @@ received_message connection_core::blocking_recv() const {
   received_message result;
   constexpr int for_ever = -1;
   while (!require(state_)->try_recv(result, os::blocking::yes)) (void)state_->is_readable(for_ever);
+  result.receiver = state_;
   return result;
 }
 

@@ -9,8 +9,10 @@
 
 #include <cerrno>
 #include <chrono>
+#include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace coproc::detail {
@@ -21,15 +23,17 @@ constexpr std::uint32_t value_kind = 1;
 
 [[noreturn]] void throw_closed() { throw connection_closed("connection: it is closed"); }
 
-[[noreturn]] void throw_lost() {
-  os::throw_errno(EMFILE, "connection: a value was lost, as no descriptor was left for it; it is closed");
+[[noreturn]] void throw_lost(int error) {
+  os::throw_errno(error, error == EMFILE
+                             ? "connection: a value was lost, as no descriptor was left for it; it is closed"
+                             : "connection: a value was lost, as no memory was left for it; it is closed");
 }
 
 } // namespace
 
 void connection_state::require_open() const {
   if (gone_) throw std::logic_error("connection: this end has gone to another process");
-  if (lost_) throw_lost();
+  if (lost_ != 0) throw_lost(lost_);
   if (!socket_) throw_closed();
 }
 
@@ -50,6 +54,12 @@ os::unique_fd connection_state::release() {
   if (!socket_) os::throw_errno(EMFILE, "connection: it is closed");
   gone_ = true;
   return socket_.release();
+}
+
+void connection_state::lose(int error) {
+  lost_ = error;
+  close();
+  throw_lost(error);
 }
 
 void connection_state::shutdown() noexcept {
@@ -98,15 +108,10 @@ bool connection_state::try_recv(received_message& result, os::blocking wait) {
       if (os::duplicate(socket_.get())) looked_ = now; // it may have needed none itself
     }
   }
-  incoming next = receive_message(socket_.get(), buffer_.bytes(), wait);
+  incoming next = take_packet(wait);
   if (next.error == EAGAIN) return false;
-  if (next.error == EMFILE) {
-    // Somebody has taken the last one since, and the kernel has taken the packet apart. Nobody is to go
-    // on as if there had been none.
-    lost_ = true;
-    close();
-    throw_lost();
-  }
+  // Somebody has taken the last one since, and the kernel has taken the packet apart.
+  if (next.error == EMFILE) lose(EMFILE);
   if (next.error != 0) os::throw_errno(next.error, "connection: cannot receive");
   if (next.closed) throw_closed();
   if (next.kind != value_kind) throw wire::error("connection: what came is no value of a connection");
@@ -115,6 +120,18 @@ bool connection_state::try_recv(received_message& result, os::blocking wait) {
   result.bytes = next.in_buffer;
   if (result.body.size() != 0) result.bytes = result.body.bytes();
   return true;
+}
+
+incoming connection_state::take_packet(os::blocking wait) {
+  try {
+    incoming next = receive_message(socket_.get(), buffer_.bytes(), wait);
+    if (next.error == 0) (void)next.bytes(); // maps them
+    return next;
+  } catch (const std::bad_alloc&) {
+    lose(ENOMEM);
+  } catch (const std::system_error&) {
+    lose(ENOMEM); // it can't be mapped
+  }
 }
 
 bool connection_state::is_readable(int milliseconds) const {

@@ -38,8 +38,12 @@ public:
 
   /// @throws connection_closed.
   sending try_send(message& encoded, os::blocking wait = os::blocking::no);
-  /// Receives into @p result, or @returns false if nothing is there. @throws connection_closed.
+  /// Receives into @p result, or @returns false if nothing is there. @throws connection_closed; what lose()
+  /// throws if it took something and could not hand it out.
   bool try_recv(received_message& result, os::blocking wait = os::blocking::no);
+  /// Closes it, as a value that was taken is lost: nobody is to go on as if there had been none.
+  /// @throws std::system_error of @p error, as all later operations do.
+  [[noreturn]] void lose(int error);
   /// @returns whether try_recv() would not return false.
   bool is_readable(int milliseconds) const;
   void wait_writable() const;
@@ -56,11 +60,12 @@ public:
   int waiting = 0; ///< How many coroutines are waiting.
 
 private:
+  incoming take_packet(os::blocking wait);
   void leave_loop() noexcept;
   void shutdown() noexcept override;
 
   bool gone_ = false;                              // to another process
-  bool lost_ = false;                              // a value, for want of a descriptor
+  int lost_ = 0;                                   // a value, for want of what this errno says; 0: none
   std::chrono::steady_clock::time_point looked_{}; // and found room for descriptors
   os::host_fd socket_;
   message_buffer buffer_; // for the bytes of one packet, which are decoded from there

@@ -18,6 +18,11 @@ class connection_state;
 struct received_message {
   std::span<const std::byte> bytes;
   message body; ///< Its descriptors; and its bytes, if they came in a segment.
+  std::shared_ptr<connection_state> receiver;
+
+  /// To be called when memory runs out while the value is made of it. Closes the receiver.
+  /// @throws std::system_error
+  [[noreturn]] void lose() const;
 };
 
 /// What all connections share: everything but the types.
