@@ -205,6 +205,8 @@ void pool_policy::close(time_point now) {
 
 void pool_policy::terminate() {
   closed_ = terminated_ = true;
+  // What a result leads to may call this before its actions are carried out. The units are released here.
+  std::erase_if(actions_, [](const action& a) { return a.kind == action_kind::hand; });
   while (first_) {
     unit& u = *first_;
     remove(u);

@@ -171,6 +171,8 @@ void pool_state::abandon() noexcept {
     auto* owner = static_cast<pool_owner*>(a->owner);
     if (a->kind == pool_policy::action_kind::settle)
       owner->fail(a->first, a->count, error_of(*a));
+    else if (a->kind == pool_policy::action_kind::run_program)
+      owner->begin(); // and learns that it is over
     else if (a->kind == pool_policy::action_kind::stop_program)
       owner->stop();
   }

@@ -101,4 +101,19 @@ BOOST_AUTO_TEST_CASE(terminate_fails_the_rest) {
   BOOST_TEST(w.drained);
 }
 
+BOOST_AUTO_TEST_CASE(what_was_about_to_be_handed_over_is_not_when_all_is_terminated) {
+  world w(limits_of(1));
+  w.ask();
+  w.start_all();
+  w.work(w.worker(0));
+  asker next(1);
+  w.rules.submit(&next, policy::unit_kind::task, 1, 0, {}, w.now);
+  w.rules.terminate(); // as the user's code does that is called before the actions are carried out
+  w.carry_out();
+  BOOST_TEST(next.how[0] == "terminated");
+  BOOST_TEST(w.workers.begin()->second->todo.empty());
+  w.bury();
+  BOOST_TEST(w.drained);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
