@@ -97,7 +97,7 @@ bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t f
     settle_rest(u, outcome::cancelled);
   else
     requeue(u);
-  w.stalled = w.late = false;
+  w.stalled = w.full = w.late = false;
   if (set_.max_tasks != 0 && w.given >= set_.max_tasks) w.worn = true;
   if (w.worn && w.handed.empty()) wears_out(w, now);
   if (first_ || owed_ != 0) dispatch(now);
@@ -172,9 +172,19 @@ void pool_policy::frozen(worker& w, bool item_runs, time_point item_since, time_
 void pool_policy::no_room(worker& w, unit& u, time_point now) {
   w.given -= u.count;
   detach(w, u);
-  requeue(u);
-  w.stalled = true;
-  w.since = now;
+  if (u.fate != verdict::none)
+    settle_rest(u, outcome::cancelled);
+  else
+    requeue(u);
+  if (!w.handed.empty()) {
+    w.full = true;
+  } else {
+    w.stalled = true; // and tried again in a while
+    w.since = now;
+  }
+  if (w.worn && w.handed.empty()) wears_out(w, now);
+  dispatch(now); // somebody else may have room
+  leave_if_done(now);
 }
 
 void pool_policy::unhandable(worker& w, unit& u, time_point now) {

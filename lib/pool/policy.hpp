@@ -84,7 +84,8 @@ public:
     time_point look{};     ///< It was found standing still: not to be looked at again before.
     bool freezing = false; ///< A freeze action is under way.
     bool worn = false;     ///< It gets no more work, and is retired once it has none.
-    bool stalled = false;  ///< Nothing is handed ahead until the first unit ends.
+    bool stalled = false;  ///< What waited has been taken back: nothing is handed until the first unit ends.
+    bool full = false;     ///< There was no room for the next one: nothing is handed until a unit ends.
     bool sharing = false;  ///< It has more than was thought; what it has not begun is for those without work.
     bool late = false;     ///< It has not begun what it was given, for the time that a task may take.
     bool overdue = false;  ///< It was to leave, did not, and is being killed.

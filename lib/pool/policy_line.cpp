@@ -152,7 +152,7 @@ void pool_policy::detach(worker& w, unit& u) {
   u.sequence = 0;
   if (w.handed.empty()) {
     --slots_;
-    w.stalled = w.late = false;
+    w.stalled = w.full = w.late = false;
   }
 }
 
@@ -197,7 +197,7 @@ pool_policy::worker* pool_policy::worker_ahead(const unit& u, time_point now) co
   const std::int64_t budget = nanoseconds(set_.budget);
   worker* best = nullptr;
   for (const auto& w : workers_) {
-    if (!usable(*w) || w->handed.empty() || w->stalled || w->freezing || w->worn) continue;
+    if (!usable(*w) || w->handed.empty() || w->stalled || w->full || w->freezing || w->worn) continue;
     if (now - w->since >= set_.patience) continue; // what it does may be long
     if (w->load + cost > budget || w->handed.size() >= set_.ahead) continue;
     if (set_.max_tasks != 0 && w->given + u.count > set_.max_tasks) continue;

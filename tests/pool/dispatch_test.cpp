@@ -63,6 +63,12 @@ int pay(const visit& which) {
   return go.blocking_get();
 }
 
+/// Has something to carry, which takes room.
+int sleep_with(const std::string&, int ms) {
+  if (ms != 0) coproc::test::pool_targets::sleep_ms(ms); // for nought it would be some 50 us
+  return ms;
+}
+
 } // namespace
 
 #if defined(NDEBUG) && !COPROC_TEST_SANITIZED
@@ -235,6 +241,17 @@ CO_TEST_ONCE(what_waits_behind_a_long_task_runs_elsewhere) {
   std::vector<async_result<int>> tasks;
   tasks.push_back(workers.apply_async<t::sleep_ms>(3'000));
   for (int i = 0; i != 300; ++i) tasks.push_back(workers.apply_async<t::sleep_ms>(0));
+  for (std::size_t i = 1; i != tasks.size(); ++i) co_await tasks[i].wait();
+  BOOST_TEST(!tasks[0].ready());
+}
+
+CO_TEST_ONCE(and_so_does_what_waits_there_because_there_was_room_for_no_more) {
+  coproc::pool workers(co_await this_executor(), 2);
+  const std::string load(16'000, 'x'); // eight of these fill the ring
+  co_await warm_up<sleep_with>(workers, load, 0);
+  std::vector<async_result<int>> tasks;
+  tasks.push_back(workers.apply_async<sleep_with>(load, 3'000));
+  for (int i = 0; i != 40; ++i) tasks.push_back(workers.apply_async<sleep_with>(load, 0));
   for (std::size_t i = 1; i != tasks.size(); ++i) co_await tasks[i].wait();
   BOOST_TEST(!tasks[0].ready());
 }

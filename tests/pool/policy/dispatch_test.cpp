@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <vector>
@@ -96,6 +97,55 @@ BOOST_AUTO_TEST_CASE(what_waits_behind_a_long_one_is_taken_back) {
   BOOST_TEST(w.worker(1).todo.size() >= 1u);
   BOOST_TEST(w.worker(0).todo.size() == 1u);
   BOOST_TEST(asked[0]->starts[0] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(nor_what_waits_there_because_there_was_room_for_no_more) {
+  auto set = limits_of(2);
+  world w(set);
+  w.took = 1us;
+  w.ask();
+  w.start_all();
+  w.work(w.worker(0));
+  world::sim& busy = w.worker(0);
+  w.room = 5;
+  std::vector<asker*> asked;
+  w.ask();
+  w.begin(busy); // it takes long
+  for (int i = 0; i != 20; ++i) asked.push_back(&w.ask());
+  BOOST_TEST(busy.todo.size() == 5u);
+  BOOST_TEST(std::count(w.log.begin(), w.log.end(), "no_room") == 1); // and it is not tried all the time
+  BOOST_TEST(w.starting.size() == 1u);
+  w.start_all();
+  world::sim& other = w.worker(1);
+  while (w.begin(other)) {
+    w.now += w.took;
+    w.finish(other);
+  }
+  BOOST_TEST(asked.back()->finished());
+  BOOST_TEST(!asked.front()->finished());
+  BOOST_REQUIRE(w.rules.wakeup());
+  w.pass(*w.rules.wakeup() - w.now);
+  BOOST_TEST(busy.todo.size() == 1u);
+  while (w.begin(other)) {
+    w.now += w.took;
+    w.finish(other);
+  }
+  for (auto* a : asked) BOOST_TEST(a->finished());
+}
+
+BOOST_AUTO_TEST_CASE(there_is_room_again_when_something_has_ended) {
+  world w(limits_of(1));
+  w.took = 1us;
+  w.ask();
+  w.start_all();
+  w.work(w.worker(0));
+  w.room = 3;
+  for (int i = 0; i != 6; ++i) w.ask();
+  BOOST_TEST(w.worker(0).todo.size() == 3u);
+  for (std::size_t left : {3u, 3u, 3u, 2u, 1u, 0u}) {
+    w.work(w.worker(0));
+    BOOST_TEST(w.worker(0).todo.size() == left);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(what_was_long_and_is_short_again_is_handed_ahead_again) {

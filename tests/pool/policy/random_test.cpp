@@ -30,6 +30,7 @@ void play(unsigned seed) {
   world w(set);
   w.leavers_hang = below(4) == 0;
   w.took = below(2) ? 1us : 40us;
+  if (below(3) == 0) w.room = 1 + below(4);
   const bool calm_start = below(2) == 0;
   bool closing = false;
 

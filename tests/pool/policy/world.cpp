@@ -172,6 +172,11 @@ void world::carry_out() {
     case policy::action_kind::hand: {
       sim& s = *workers.at(a->who);
       BOOST_REQUIRE(s.up && !s.leaving); // it may be dead, with results that are just being read
+      if (s.todo.size() >= room) {
+        rules.no_room(*s.is, *a->what, now);
+        log.push_back("no_room");
+        break;
+      }
       s.todo.push_back({a->what, static_cast<asker*>(a->what->owner), a->what->first, a->what->count});
       log.push_back("hand");
       break;

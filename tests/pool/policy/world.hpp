@@ -69,6 +69,7 @@ public:
   bool drained = false;
   bool leavers_hang = false;
   policy::duration took = 10ms;
+  std::size_t room = 1'000'000; ///< In each worker, for so many units.
 
   asker& ask(std::uint32_t items = 1, std::uint32_t target = 0, policy::traits how = {});
   asker& ask_program();
