@@ -143,32 +143,6 @@ CO_TEST(a_pool_is_destroyed_in_the_middle_of_things) {
   (void)co_await mapped.aborted();
 }
 
-CO_TEST_ONCE(a_pool_may_be_ended_by_the_range_that_it_reads) {
-  for (bool destroy : {false, true}) {
-    auto workers = std::make_unique<coproc::pool>(co_await this_executor(), 2);
-    auto fatal = std::views::iota(0) | std::views::transform([&](int x) {
-                   if (x == 200 && destroy) workers.reset();
-                   if (x == 200 && workers) workers->terminate();
-                   return x;
-                 });
-    auto items = workers->imap<t::square>(fatal, map_options().chunk_size(3));
-    int got = 0, failed = 0;
-    for (bool more = true; more;) {
-      try {
-        auto next = co_await items.next();
-        more = next.has_value();
-        got += more;
-      } catch (const coproc::pool_terminated&) {
-        ++failed;
-      }
-    }
-    BOOST_TEST(got <= 200);
-    BOOST_TEST(failed >= 1);
-    BOOST_TEST(!destroy == (workers != nullptr));
-    if (workers) co_await workers->join();
-  }
-}
-
 CO_TEST_ONCE(a_pool_that_was_moved_from_is_a_logic_error) {
   coproc::pool first(co_await this_executor(), 1);
   coproc::pool workers = std::move(first);
@@ -235,104 +209,6 @@ CO_TEST_ONCE(the_destructor_kills_and_does_not_wait) {
   for (int pid : pids) co_await end_of(pid);
   const bool aborted = co_await program.aborted();
   BOOST_TEST(aborted);
-}
-
-// Functions of the user's that are called from within.
-
-BOOST_AUTO_TEST_CASE(on_progress_may_destroy_the_pool) {
-  leak_check leaks;
-  asio::io_context loop;
-  std::unique_ptr<coproc::pool> workers;
-  int calls = 0;
-  auto destroy = [&](coproc::progress now) {
-    ++calls;
-    BOOST_TEST(now.done() > 0u);
-    workers.reset();
-  };
-  workers = std::make_unique<coproc::pool>(loop.get_executor(), pool_options().size(2).on_progress(destroy));
-  std::vector<async_result<int>> tasks;
-  for (int i = 0; i != 500; ++i) tasks.push_back(workers->apply_async<t::square>(i));
-  loop.run();
-  BOOST_TEST(calls == 1);
-  for (auto& task : tasks) BOOST_TEST(task.ready());
-}
-
-BOOST_AUTO_TEST_CASE(what_on_progress_throws_the_loop_throws_and_the_pool_goes_on) {
-  leak_check leaks;
-  asio::io_context loop;
-  int calls = 0;
-  auto fail = [&](coproc::progress) {
-    if (++calls == 1) throw std::runtime_error("no progress");
-  };
-  coproc::pool workers(loop.get_executor(), pool_options().size(1).on_progress(fail));
-  auto first = workers.apply_async<t::square>(2);
-  BOOST_CHECK_THROW(loop.run(), std::runtime_error);
-  loop.restart();
-  loop.run();
-  BOOST_TEST(first.successful());
-  auto second = workers.apply_async<t::square>(3);
-  loop.restart();
-  loop.run();
-  BOOST_TEST(second.successful());
-  BOOST_TEST(calls >= 2);
-}
-
-namespace {
-
-/// Waits until more has been completed, and is there before on_progress hears of it.
-asio::awaitable<void> until_completed(coproc::pool& workers, std::size_t count) {
-  while (workers.stats().completed < count) co_await asio::post(asio::use_awaitable);
-}
-
-} // namespace
-
-CO_TEST_ONCE(on_progress_is_not_called_once_its_stream_is_gone) {
-  coproc::pool workers(co_await this_executor(), 1);
-  announcements go;
-  std::vector<announcements> items(3, go);
-  int calls = 0;
-  auto report = [&](coproc::progress) { ++calls; };
-  auto results = std::make_unique<coproc::result_stream<int>>(
-      workers.imap<t::wait_for>(items, map_options().chunk_size(1).on_progress(report)));
-  co_await go.put(1);
-  co_await until_completed(workers, 1);
-  BOOST_TEST(calls == 0);
-  results.reset();
-  co_await breathe();
-  BOOST_TEST(calls == 0);
-  workers.terminate();
-}
-
-CO_TEST_ONCE(on_progress_is_not_called_once_its_pool_is_gone) {
-  int calls = 0;
-  auto report = [&](coproc::progress) { ++calls; };
-  auto workers =
-      std::make_unique<coproc::pool>(co_await this_executor(), pool_options().size(1).on_progress(report));
-  announcements go;
-  auto first = workers->apply_async<t::wait_for>(go);
-  auto second = co_await beside(workers->apply<t::wait_for>(go));
-  co_await go.put(1);
-  co_await until_completed(*workers, 1);
-  BOOST_TEST(calls == 0);
-  workers.reset();
-  const bool aborted = co_await second.aborted();
-  BOOST_TEST(aborted);
-  co_await breathe();
-  BOOST_TEST(calls == 0);
-}
-
-CO_TEST_ONCE(a_range_may_use_the_pool_that_reads_it) {
-  coproc::pool workers(co_await this_executor(), 2);
-  auto inner = std::make_shared<std::vector<async_result<int>>>();
-  auto greedy = std::views::iota(0, 300) | std::views::transform([&workers, inner](int x) {
-                  inner->push_back(workers.apply_async<t::square>(x));
-                  if (x % 7 == 3) inner->at(std::size_t(x) / 2).cancel();
-                  return x;
-                });
-  auto squares = co_await workers.map<t::square>(greedy);
-  BOOST_REQUIRE(squares.size() == 300u);
-  BOOST_TEST(squares[299] == 299 * 299);
-  for (auto& task : *inner) co_await task.wait();
 }
 
 // Several threads: a pool on a strand.
