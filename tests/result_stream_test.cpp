@@ -4,8 +4,10 @@
 
 #include "pool/list_of.hpp"
 #include "pool/targets.hpp"
+#include "pool/until_completed.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/leak_check.hpp"
 #include "support/pending.hpp"
 
 #include <asio/co_spawn.hpp>
@@ -20,6 +22,7 @@
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace coproc::test;
@@ -28,6 +31,7 @@ BOOST_AUTO_TEST_SUITE(result_stream)
 
 namespace t = coproc::test::pool_targets;
 using coproc::map_options;
+using t::announcements;
 
 CO_TEST(imap_gives_results_in_order) {
   coproc::pool workers(co_await this_executor(), 2);
@@ -148,6 +152,52 @@ CO_TEST_ONCE(a_stream_can_be_dropped_and_outlives_its_pool) {
   BOOST_TEST(terminated);
 }
 
+CO_TEST(a_next_that_waits_ends_with_its_stream) {
+  coproc::pool workers(co_await this_executor(), 1);
+  announcements never;
+  for (bool assigned : {false, true}) {
+    std::vector<announcements> both(2, never);
+    auto items = std::make_unique<coproc::result_stream<int>>(workers.imap<t::wait_for>(both));
+    auto next = co_await beside(items->next());
+    co_await breathe();
+    BOOST_TEST(!next.done());
+    if (assigned)
+      *items = workers.imap<t::wait_for>(both);
+    else
+      items.reset();
+    const bool aborted = co_await next.aborted();
+    BOOST_TEST(aborted);
+  }
+}
+
+CO_TEST_ONCE(a_next_that_has_its_result_and_has_not_resumed_ends_with_its_stream) {
+  coproc::pool workers(co_await this_executor(), 1);
+  announcements go;
+  std::vector<announcements> both(2, go);
+  auto items = std::make_unique<coproc::result_stream<int>>(workers.imap<t::wait_for>(both));
+  auto next = co_await beside(items->next());
+  co_await breathe();
+  co_await go.put(1);
+  co_await until_completed(workers, 1);
+  items.reset();
+  const bool aborted = co_await next.aborted();
+  BOOST_TEST(aborted);
+}
+
+CO_TEST_ONCE(a_next_that_outlives_its_stream_is_aborted_and_finds_no_end) {
+  coproc::pool workers(co_await this_executor(), 1);
+  for (int before : {0, 1, 20}) {
+    auto items = std::make_unique<coproc::result_stream<int>>(
+        workers.imap<t::square>(std::views::iota(0, 20), map_options().chunk_size(10)));
+    for (int i = 0; i != before; ++i) (void)co_await items->next();
+    auto late = items->next();
+    items.reset();
+    auto next = co_await beside(std::move(late));
+    const bool aborted = co_await next.aborted();
+    BOOST_TEST(aborted);
+  }
+}
+
 asio::awaitable<void> take_one(std::optional<coproc::pool>& workers,
                                std::optional<coproc::result_stream<int>>& stream) {
   const asio::any_io_executor executor = co_await this_executor();
@@ -161,6 +211,7 @@ asio::awaitable<void> drain(coproc::result_stream<int>& stream) {
 }
 
 BOOST_AUTO_TEST_CASE(what_its_context_has_taken_along_is_no_end) {
+  leak_check leaks;
   std::optional<coproc::pool> workers;
   std::optional<coproc::result_stream<int>> stream;
   {

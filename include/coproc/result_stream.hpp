@@ -22,8 +22,9 @@ namespace coproc {
 ///     while (auto n = co_await lengths.next()) total += *n;
 ///
 /// Move-only. **Destruction**: items that have not been started are dropped; those that run go on, and their
-/// results are thrown away. **Lifetime**: may outlive the pool; what is not finished then fails with
-/// pool_terminated.
+/// results are thrown away. A next() that waits completes with `operation_aborted`, and so does one that was
+/// made before and is awaited after. Being assigned to is the same. **Lifetime**: may outlive the pool; what
+/// is not finished then fails with pool_terminated.
 /// **Thread safety**: that of the pool: one strand at a time.
 template <class R>
 class result_stream {
@@ -71,7 +72,9 @@ private:
   }
 
   void close() noexcept {
-    if (state_) detail::close_stream(*state_->stream);
+    if (!state_) return;
+    state_->left = 0; // who is to take one asks the stream
+    detail::close_stream(*state_->stream);
   }
 
   static asio::awaitable<value_type> next_of(std::shared_ptr<state> of) {

@@ -208,6 +208,12 @@ void pool_stream::close(pool_policy::verdict how) noexcept {
     if (auto alive = weak.lock()) pool->cancel(*alive, how);
 }
 
+void pool_stream::abandon() noexcept {
+  gone_ = true;
+  close(pool_policy::verdict::dropped);
+  if (waiter_) std::exchange(waiter_, std::nullopt)->fail(aborted());
+}
+
 /// Of a map: what runs is killed, and the cancellation is complete when it is gone.
 void pool_stream::on_cancel() {
   if (cancelled_ || closed_) return;
@@ -229,7 +235,9 @@ asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> sel
   }
   self->given_ += std::exchange(self->lent_, 0);
   self->refill();
-  while (self->batches_.empty()) {
+  for (;;) {
+    if (self->gone_) throw std::system_error(asio::error::operation_aborted);
+    if (!self->batches_.empty()) break;
     if (self->cancelled_ && self->chunks_.empty()) throw std::system_error(asio::error::operation_aborted);
     if (self->dropped_) throw pool_terminated();
     if (!self->cancelled_ && (self->closed_ || self->finished())) co_return stream_batch();
@@ -266,6 +274,6 @@ asio::awaitable<stream_batch> next_batch(std::shared_ptr<pool_stream> stream) {
 
 asio::awaitable<void> let_loop_breathe() { return pass_through_loop(); }
 
-void close_stream(pool_stream& stream) noexcept { stream.close(pool_policy::verdict::dropped); }
+void close_stream(pool_stream& stream) noexcept { stream.abandon(); }
 
 } // namespace coproc::detail

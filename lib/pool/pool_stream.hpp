@@ -27,7 +27,8 @@ public:
 
   /// Hands out more, as far as the window goes.
   void refill();
-  void close(pool_policy::verdict how) noexcept;
+  /// The handle is gone.
+  void abandon() noexcept;
   static asio::awaitable<stream_batch> next(std::shared_ptr<pool_stream> self);
   /// For its on_progress function; nullopt: nobody reads it any more.
   std::optional<progress> progress_now() const;
@@ -43,6 +44,7 @@ private:
     return exhausted_ && chunks_.empty() && batches_.empty() && early_.empty();
   }
   void wake();
+  void close(pool_policy::verdict how) noexcept;
   void on_cancel();
 
   std::weak_ptr<pool_state> pool_;
@@ -65,6 +67,7 @@ private:
   progress progress_;
   bool exhausted_ = false, closed_ = false, cancelled_ = false, refilling_ = false;
   bool dropped_ = false; // with the execution context
+  bool gone_ = false;    // the handle
   std::optional<suspension<bool>> waiter_;
   breather breathing_;
 };

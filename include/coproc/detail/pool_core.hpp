@@ -75,7 +75,7 @@ std::shared_ptr<pool_stream> open_stream(pool_state& pool, pool_target target,
 asio::awaitable<stream_batch> next_batch(std::shared_ptr<pool_stream> stream);
 /// Lets everything run that is ready.
 asio::awaitable<void> let_loop_breathe();
-/// Nobody wants the rest.
+/// Nobody wants the rest: who waits for it gets operation_aborted, and so does who asks later.
 void close_stream(pool_stream& stream) noexcept;
 
 } // namespace coproc::detail
