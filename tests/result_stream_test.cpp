@@ -10,8 +10,10 @@
 #include "support/leak_check.hpp"
 #include "support/pending.hpp"
 
+#include <asio/any_io_executor.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/require.hpp>
 #include <coproc/pool_terminated.hpp>
 
 #include <cstddef>
@@ -22,6 +24,7 @@
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -225,6 +228,52 @@ BOOST_AUTO_TEST_CASE(what_its_context_has_taken_along_is_no_end) {
   asio::co_spawn(second, drain(*stream), [&](std::exception_ptr e) { error = e; });
   second.run();
   BOOST_CHECK_THROW(std::rethrow_exception(error), coproc::pool_terminated);
+}
+
+/// An executor whose copies can be counted.
+struct counted_executor {
+  asio::any_io_executor inner;
+  std::shared_ptr<int> mark;
+
+  template <class Property>
+  auto query(const Property& property) const -> decltype(inner.query(property)) {
+    return inner.query(property);
+  }
+  template <class Property>
+  auto require(const Property& property) const
+      -> std::enable_if_t<asio::can_require_v<asio::any_io_executor, Property>, counted_executor> {
+    return {asio::require(inner, property), mark};
+  }
+  template <class Function>
+  void execute(Function&& function) const {
+    inner.execute(std::forward<Function>(function));
+  }
+  bool operator==(const counted_executor&) const = default;
+};
+
+BOOST_AUTO_TEST_CASE(what_outlives_its_context_has_let_go_of_the_executor) {
+  leak_check leaks;
+  auto mark = std::make_shared<int>();
+  std::optional<coproc::pool> workers;
+  std::optional<coproc::result_stream<int>> stream;
+  int calls = 0;
+  {
+    asio::io_context first;
+    const asio::any_io_executor executor = counted_executor{first.get_executor(), mark};
+    auto report = map_options().window(4).on_progress([&](coproc::progress) { ++calls; });
+    workers.emplace(executor, 1);
+    stream.emplace(workers->imap<t::square>(std::views::iota(0), report));
+    asio::co_spawn(executor, stream->next(), [](std::exception_ptr, std::optional<int>) {});
+    first.run();
+  }
+  BOOST_TEST(mark.use_count() == 1);
+  const int before = calls;
+  asio::io_context second;
+  std::exception_ptr error;
+  asio::co_spawn(second, drain(*stream), [&](std::exception_ptr e) { error = e; });
+  second.run();
+  BOOST_CHECK_THROW(std::rethrow_exception(error), coproc::pool_terminated);
+  BOOST_TEST(calls == before);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -79,7 +79,7 @@ pool_stream::pool_stream(pool_state& pool, pool_target target, std::unique_ptr<m
       items_(std::move(items)), kind_(kind),
       chunk_(std::min<std::size_t>(map_access::chunk(options), largest_unit)),
       slots_(pool.policy().set().size), window_(map_access::window(options)),
-      reporter_(map_access::report(options)), executor_(pool.executor()) {
+      reporter_(map_access::report(options)) {
   if (window_ == 0) window_ = std::max(items_for_a_slot, chunk_) * slots_;
   if (auto total = items_->total()) progress_.total = *total;
 }
@@ -130,7 +130,7 @@ void pool_stream::refill() {
       count = 0;
       exhausted_ = true;
       error = std::make_exception_ptr(pool_terminated());
-      asio::post(executor_, [pool] {});
+      asio::post(pool->executor(), [pool] {});
     }
     if (closed_) break;
     // What was read before an error is run: the message holds whole items only.
@@ -166,7 +166,7 @@ void pool_stream::arrived(stream_batch batch) {
       batches_.push_back(std::move(at->second));
     }
   }
-  reporter_.notice(*this, executor_);
+  notify_progress();
   if (!batches_.empty()) wake();
 }
 
@@ -183,6 +183,12 @@ void pool_stream::chunk_dropped() noexcept {
   closed_ = exhausted_ = dropped_ = true;
   chunks_.clear();
   waiter_.reset();
+}
+
+/// A stream may outlive its execution context, and so holds no executor. The pool's is empty by then.
+void pool_stream::notify_progress() {
+  const auto pool = pool_.lock();
+  if (pool && pool->executor()) reporter_.notice(*this, pool->executor());
 }
 
 void pool_stream::wake() {

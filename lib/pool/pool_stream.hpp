@@ -43,6 +43,7 @@ private:
   bool finished() const noexcept {
     return exhausted_ && chunks_.empty() && batches_.empty() && early_.empty();
   }
+  void notify_progress();
   void wake();
   void close(pool_policy::verdict how) noexcept;
   void on_cancel();
@@ -55,7 +56,6 @@ private:
   const std::size_t chunk_, slots_;
   std::size_t window_;
   progress_reporter reporter_;
-  asio::any_io_executor executor_;
 
   std::map<chunk*, std::weak_ptr<chunk>> chunks_; // in the pool
   std::deque<stream_batch> batches_;              // to be given out
