@@ -102,6 +102,10 @@ std::uint32_t pool_stream::chunk_size() const {
 
 void pool_stream::refill() {
   if (std::exchange(refilling_, true)) return;
+  struct end_of_it {
+    bool& refilling;
+    ~end_of_it() { refilling = false; }
+  } const at_end{refilling_};
   while (!exhausted_ && !closed_ && chunks_.size() < chunks_for_a_slot * slots_) {
     std::size_t size = chunk_size();
     if (kind_ != stream_kind::map) {
@@ -115,9 +119,10 @@ void pool_stream::refill() {
     message arguments;
     std::uint32_t count = 0;
     std::exception_ptr error;
-    auto pool = pool_.lock();
+    const auto pool = pool_.lock();
+    const bool lives = pool && !pool->terminated();
     try {
-      if (!pool || pool->terminated()) throw pool_terminated();
+      if (!lives) throw pool_terminated();
       count = items_->fill(arguments, static_cast<std::uint32_t>(size), chunk_bytes);
       if (count == 0) exhausted_ = true;
     } catch (...) {
@@ -126,11 +131,11 @@ void pool_stream::refill() {
     }
     // The range is the user's code, and may have done anything: ended the pool, too. Its callers are still
     // at work then.
-    if (count != 0 && pool->terminated()) {
+    if (lives && pool->terminated()) {
+      asio::post(pool->executor(), [pool] {});
+      if (count != 0) error = std::make_exception_ptr(pool_terminated());
       count = 0;
       exhausted_ = true;
-      error = std::make_exception_ptr(pool_terminated());
-      asio::post(pool->executor(), [pool] {});
     }
     if (closed_) break;
     // What was read before an error is run: the message holds whole items only.
@@ -151,7 +156,6 @@ void pool_stream::refill() {
       arrived(std::move(last));
     }
   }
-  refilling_ = false;
 }
 
 void pool_stream::arrived(stream_batch batch) {

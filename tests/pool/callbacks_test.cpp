@@ -126,6 +126,24 @@ CO_TEST_ONCE(on_progress_is_not_called_once_its_pool_is_gone) {
   BOOST_TEST(calls == 0);
 }
 
+CO_TEST_ONCE(a_range_that_is_read_because_a_worker_died_may_destroy_the_pool_and_throw) {
+  auto workers = std::make_unique<coproc::pool>(co_await this_executor(), 1);
+  auto fatal = std::views::iota(1) | std::views::transform([&](int x) {
+                 if (x != 4) return x;
+                 workers.reset();
+                 throw std::runtime_error("the range fails");
+               });
+  auto items = workers->imap<t::die_if_odd>(fatal, map_options().chunk_size(1));
+  BOOST_TEST_REQUIRE(workers != nullptr); // three are read ahead
+  (void)co_await thrown_by<coproc::worker_died>(items.next());
+  (void)co_await thrown_by<coproc::pool_terminated>(items.next());
+  (void)co_await thrown_by<coproc::pool_terminated>(items.next());
+  (void)co_await thrown_by<std::runtime_error>(items.next());
+  auto end = co_await items.next();
+  BOOST_TEST(!end.has_value());
+  BOOST_TEST(workers == nullptr);
+}
+
 CO_TEST_ONCE(a_range_may_use_the_pool_that_reads_it) {
   coproc::pool workers(co_await this_executor(), 2);
   auto inner = std::make_shared<std::vector<async_result<int>>>();
