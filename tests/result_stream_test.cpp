@@ -201,6 +201,29 @@ CO_TEST_ONCE(a_next_that_outlives_its_stream_is_aborted_and_finds_no_end) {
   }
 }
 
+// Every 128th goes through the loop before it waits, or before it looks.
+CO_TEST_ONCE(a_second_next_is_a_logic_error_wherever_the_first_one_is) {
+  for (int before = 125; before != 130; ++before) {
+    coproc::pool workers(co_await this_executor(), 1);
+    announcements go;
+    auto items = workers.imap<t::wait_for>(std::vector<announcements>(200, go), map_options().chunk_size(1));
+    for (int i = 0; i != before; ++i) {
+      co_await go.put(i);
+      (void)co_await items.next();
+    }
+    auto first = co_await beside(items.next());
+    auto second = co_await beside(items.next());
+    (void)co_await thrown_by<std::logic_error>(second.result());
+    BOOST_TEST(!first.done());
+    co_await go.put(before);
+    co_await until_completed(workers, std::size_t(before) + 1);
+    BOOST_TEST_REQUIRE(!first.done()); // it has been woken
+    (void)co_await thrown_by<std::logic_error>(items.next());
+    const std::optional<int> got = co_await first.result();
+    BOOST_TEST(got.value() == before);
+  }
+}
+
 asio::awaitable<void> take_one(std::optional<coproc::pool>& workers,
                                std::optional<coproc::result_stream<int>>& stream) {
   const asio::any_io_executor executor = co_await this_executor();

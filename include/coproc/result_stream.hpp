@@ -65,6 +65,21 @@ private:
     std::span<const std::byte> rest;
     std::size_t left = 0;
     unsigned count = 0;
+    bool under_way = false;
+  };
+
+  /// A next(), from its beginning to its end: there is one at a time.
+  class turn {
+  public:
+    explicit turn(state& of) : of_(of) {
+      if (std::exchange(of.under_way, true))
+        throw std::logic_error("result_stream: a next() is under way already");
+    }
+    turn(const turn&) = delete;
+    ~turn() { of_.under_way = false; }
+
+  private:
+    state& of_;
   };
 
   explicit result_stream(std::shared_ptr<detail::pool_stream> stream) : state_(std::make_shared<state>()) {
@@ -79,6 +94,7 @@ private:
 
   static asio::awaitable<value_type> next_of(std::shared_ptr<state> of) {
     if (!of) throw std::logic_error("result_stream: it is empty");
+    const turn only(*of);
     if ((++of->count & 127u) == 0) co_await detail::let_loop_breathe();
     if (of->left == 0) {
       of->batch = co_await detail::next_batch(of->stream);

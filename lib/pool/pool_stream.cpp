@@ -236,7 +236,6 @@ void pool_stream::on_cancel() {
 asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> self) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   if (auto pool = self->pool_.lock(); pool && !pool->terminated()) pool->check_use(executor);
-  if (self->waiter_) throw std::logic_error("result_stream: a next() is under way already");
   try {
     if (self->breathing_.due()) co_await pass_through_loop();
   } catch (const std::system_error&) {

@@ -71,7 +71,7 @@ enum class stream_kind {
 std::shared_ptr<pool_stream> open_stream(pool_state& pool, pool_target target,
                                          std::unique_ptr<map_source> items, stream_kind kind,
                                          const map_options& options);
-/// @returns the next batch; an empty one (count 0) at the end.
+/// @returns the next batch; an empty one (count 0) at the end. One call at a time.
 asio::awaitable<stream_batch> next_batch(std::shared_ptr<pool_stream> stream);
 /// Lets everything run that is ready.
 asio::awaitable<void> let_loop_breathe();
