@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <type_traits>
@@ -181,12 +182,6 @@ private:
         detail::make_source<Fn, detail::spread::one>(std::forward<Range>(range)), kind, options));
   }
 
-  /// Closes a stream that nobody reads to its end.
-  struct closer {
-    std::shared_ptr<detail::pool_stream> stream;
-    ~closer() { detail::close_stream(*stream); }
-  };
-
   template <class R>
   struct part {
     std::size_t first;
@@ -212,30 +207,23 @@ private:
   requires std::is_void_v<R>
   static asio::awaitable<void> collect(std::shared_ptr<detail::pool_state> pool, detail::pool_target target,
                                        std::unique_ptr<detail::map_source> items, map_options options) {
-    closer open{open_map(std::move(pool), target, std::move(items), options)};
-    for (;;) {
-      detail::stream_batch batch = co_await detail::next_batch(open.stream);
-      if (batch.count == 0) co_return;
-      if (batch.error) std::rethrow_exception(batch.error);
-    }
+    return detail::run_map(std::move(pool), target, std::move(items), std::move(options),
+                           [](detail::stream_batch&) {});
   }
 
   template <class R>
   requires(!std::is_void_v<R>) static asio::awaitable<std::vector<R>> collect(
       std::shared_ptr<detail::pool_state> pool, detail::pool_target target,
       std::unique_ptr<detail::map_source> items, map_options options) {
-    closer open{open_map(std::move(pool), target, std::move(items), options)};
     std::vector<part<R>> parts;
     std::size_t count = 0;
-    for (;;) {
-      detail::stream_batch batch = co_await detail::next_batch(open.stream);
-      if (batch.count == 0) break;
-      if (batch.error) std::rethrow_exception(batch.error);
+    std::function<void(detail::stream_batch&)> take = [&](detail::stream_batch& batch) {
       parts.emplace_back();
       parts.back().first = batch.first;
       decode_part(batch, parts.back().results);
       count += batch.count;
-    }
+    };
+    co_await detail::run_map(std::move(pool), target, std::move(items), std::move(options), std::move(take));
     std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<R> all;
     if (parts.size() == 1) {
@@ -248,11 +236,6 @@ private:
     }
     co_return all;
   }
-
-  static std::shared_ptr<detail::pool_stream> open_map(std::shared_ptr<detail::pool_state> pool,
-                                                       detail::pool_target target,
-                                                       std::unique_ptr<detail::map_source> items,
-                                                       const map_options& options);
 
   std::shared_ptr<detail::pool_state> state_;
 };

@@ -203,13 +203,6 @@ const std::shared_ptr<detail::pool_state>& pool::shared_state() const {
   return state_;
 }
 
-std::shared_ptr<detail::pool_stream> pool::open_map(std::shared_ptr<detail::pool_state> pool,
-                                                    detail::pool_target target,
-                                                    std::unique_ptr<detail::map_source> items,
-                                                    const map_options& options) {
-  return detail::open_stream(*pool, target, std::move(items), detail::stream_kind::map, options);
-}
-
 asio::awaitable<completed> pool::run(coproc::command program) {
   return detail::run_program(shared_state(), std::move(program));
 }

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "loop/context_service.hpp"
 #include "loop/suspension.hpp"
 #include "pool/pool_state.hpp"
 
 #include <coproc/detail/pool_core.hpp>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,6 +31,9 @@ public:
   void refill();
   /// The handle is gone.
   void abandon() noexcept;
+  /// A map's: see run_map().
+  static asio::awaitable<void> run(std::shared_ptr<pool_stream> self, cancellation_watch caller,
+                                   std::function<void(stream_batch&)> take);
   static asio::awaitable<stream_batch> next(std::shared_ptr<pool_stream> self);
   /// For its on_progress function; nullopt: nobody reads it any more.
   std::optional<progress> progress_now() const;
@@ -70,6 +75,7 @@ private:
   bool gone_ = false;    // the handle
   std::optional<suspension<bool>> waiter_;
   breather breathing_;
+  std::optional<cancellation_watch> caller_; // of a map
 };
 
 } // namespace coproc::detail

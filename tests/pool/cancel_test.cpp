@@ -1,6 +1,7 @@
 #include <coproc/pool.hpp>
 
 #include "pool/targets.hpp"
+#include "pool/until_completed.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
 #include "support/helper.hpp"
@@ -13,8 +14,12 @@
 #include <asio/this_coro.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
+#include <ranges>
+#include <tuple>
 #include <vector>
 
 using namespace coproc::test;
@@ -24,6 +29,7 @@ BOOST_AUTO_TEST_SUITE(pool_cancel)
 
 namespace t = coproc::test::pool_targets;
 using coproc::async_result;
+using coproc::map_options;
 using coproc::pool_options;
 using t::announcements;
 
@@ -130,6 +136,88 @@ CO_TEST_ONCE(a_cancelled_map_kills_what_runs_and_drops_the_rest) {
   BOOST_TEST(!alive(second));
   co_await workers.apply<t::nothing>();
   BOOST_TEST(started.empty());
+}
+
+// A map, too, is complete only when nothing of it runs, whatever its coroutine does when it is cancelled.
+
+CO_TEST_ONCE(a_map_that_its_on_progress_cancels_kills_what_runs) {
+  coproc::pool workers(co_await this_executor(), 2);
+  for (std::size_t before : {100u, 127u}) { // every 128th result goes through the loop
+    std::vector<int> times(before, 0);
+    times.resize(before + 2, 1'000'000);
+    std::optional<pending<std::vector<int>>> mapping;
+    auto report = [&](coproc::progress now) {
+      if (now.done() >= before) mapping->cancel();
+    };
+    mapping.emplace(co_await this_executor(),
+                    workers.map<t::sleep_ms>(times, map_options().chunk_size(1).on_progress(report)));
+    const bool aborted = co_await mapping->aborted();
+    BOOST_TEST(aborted);
+    BOOST_TEST(workers.stats().running == 0u);
+    BOOST_TEST(workers.stats().queued == 0u);
+  }
+}
+
+namespace {
+
+/// Leaves behind whether its await would throw now, had it not been caught.
+asio::awaitable<void> map_and_ask(coproc::pool& workers,
+                                  std::vector<std::tuple<announcements, announcements>> items, bool& throws) {
+  std::exception_ptr error;
+  try {
+    (void)co_await workers.starmap<t::announce_and_wait>(items);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  throws = co_await asio::this_coro::throw_if_cancelled();
+  if (error) std::rethrow_exception(error);
+}
+
+} // namespace
+
+CO_TEST_ONCE(a_map_that_is_cancelled_when_it_has_a_result_and_has_not_resumed_kills_what_runs) {
+  coproc::pool workers(co_await this_executor(), 2);
+  announcements started, go;
+  std::vector<std::tuple<announcements, announcements>> items(2, std::make_tuple(started, go));
+  bool throws = false;
+  auto mapping = co_await beside(map_and_ask(workers, items, throws));
+  const int first = co_await started.get();
+  const int second = co_await started.get();
+  co_await go.put(1);
+  co_await until_completed(workers, 1);
+  BOOST_TEST_REQUIRE(!mapping.done());
+  mapping.cancel();
+  const bool aborted = co_await mapping.aborted();
+  BOOST_TEST(aborted);
+  BOOST_TEST(alive(first) + alive(second) == 1);
+  BOOST_TEST(workers.stats().running == 0u);
+  BOOST_TEST(throws); // as it was before
+}
+
+CO_TEST_ONCE(a_map_that_is_cancelled_when_all_is_done_gives_its_results) {
+  coproc::pool workers(co_await this_executor(), 1);
+  announcements go;
+  auto mapping = co_await beside(workers.map<t::wait_for>(std::vector<announcements>(1, go)));
+  co_await breathe();
+  co_await go.put(7);
+  co_await until_completed(workers, 1);
+  mapping.cancel();
+  const std::vector<int> got = co_await mapping.result();
+  BOOST_TEST(got.at(0) == 7);
+}
+
+CO_TEST_ONCE(a_range_may_cancel_the_map_that_reads_it) {
+  coproc::pool workers(co_await this_executor(), 1);
+  std::optional<pending<std::vector<int>>> mapping;
+  auto range = std::views::iota(0) | std::views::transform([&](int x) {
+                 if (x == 2) mapping->cancel();
+                 return 1'000'000;
+               });
+  mapping.emplace(co_await this_executor(), workers.map<t::sleep_ms>(range, map_options().chunk_size(1)));
+  const bool aborted = co_await mapping->aborted();
+  BOOST_TEST(aborted);
+  BOOST_TEST(workers.stats().running == 0u);
+  BOOST_TEST(workers.stats().queued == 0u);
 }
 
 CO_TEST_ONCE(cancelling_next_loses_no_result) {

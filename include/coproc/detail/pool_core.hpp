@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -71,6 +72,11 @@ enum class stream_kind {
 std::shared_ptr<pool_stream> open_stream(pool_state& pool, pool_target target,
                                          std::unique_ptr<map_source> items, stream_kind kind,
                                          const map_options& options);
+/// Runs a map to its end, and gives @p take the results as they come. Throws the error of the first that has
+/// one, and what @p take throws. When it is cancelled, it is complete once no item runs.
+asio::awaitable<void> run_map(std::shared_ptr<pool_state> pool, pool_target target,
+                              std::unique_ptr<map_source> items, map_options options,
+                              std::function<void(stream_batch&)> take);
 /// @returns the next batch; an empty one (count 0) at the end. One call at a time.
 asio::awaitable<stream_batch> next_batch(std::shared_ptr<pool_stream> stream);
 /// Lets everything run that is ready.
