@@ -55,8 +55,9 @@ namespace coproc {
 /// stopped or held up, is killed.
 ///
 /// Calls of a target that is a coroutine run to its end. What a task writes to stdout is flushed before its
-/// result is given. A task is one process among others: what it changes in its memory stays there, for later
-/// tasks of that worker to see.
+/// result is given; but what items of a map() have finished is given early when the next one of their chunk
+/// takes long or kills the worker: their text comes with the end of that one, or not at all. A task is one
+/// process among others: what it changes in its memory stays there, for later tasks of that worker to see.
 ///
 /// **Destruction**: kills the workers, without waiting. Coroutines in apply(), map(), run() and join()
 /// complete with `operation_aborted`; an async_result or result_stream that is not finished fails with

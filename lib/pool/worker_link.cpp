@@ -212,6 +212,7 @@ result_entry& worker_link::reserve(const task_entry& entry, std::uint32_t item, 
 }
 
 void worker_link::finish(result_entry& out, std::uint32_t flags, std::size_t size, std::uint32_t items) {
+  flush_output(); // before a result is there, and not lost when the worker is killed then
   const std::int64_t now = now_ns();
   out.busy = (now - run_started_) / std::max<std::uint32_t>(items, 1);
   run_started_ = now;

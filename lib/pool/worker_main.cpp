@@ -82,7 +82,6 @@ private:
       const auto how = run_item(targets_.at(entry.target), arguments.next(), packet);
       // A child of the task's, that has come back from it, is no second worker: its parent goes on.
       if (!mark_.is_original()) std::_Exit(EXIT_SUCCESS);
-      if (last) flush_output(); // before its result is there, and not lost when the worker is killed
       publish(entry, entry.first + i, how, last);
     }
   }
