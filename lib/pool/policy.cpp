@@ -230,7 +230,7 @@ void pool_policy::terminate() {
                      : u.fate == verdict::timed_out ? outcome::timed_out
                                                     : outcome::cancelled);
     }
-    condemn(*w);
+    put_down(*w);
   }
   for (unit* u : running_programs_) {
     if (u->fate != verdict::none) continue;

@@ -88,6 +88,7 @@ public:
     bool full = false;     ///< There was no room for the next one: nothing is handed until a unit ends.
     bool sharing = false;  ///< It has more than was thought; what it has not begun is for those without work.
     bool late = false;     ///< It has not begun what it was given, for the time that a task may take.
+    bool unproven = false; ///< It was condemned before it had finished anything: its end counts as a death.
     bool overdue = false;  ///< It was to leave, did not, and is being killed.
   };
 
@@ -164,8 +165,9 @@ public:
   void no_room(worker& who, unit& what, time_point now);
   /// The unit can't be handed to anybody, but has been settled by the one who carries out.
   void unhandable(worker& who, unit& what, time_point now);
-  /// It misbehaves: it is killed, as if it had died by itself.
-  void condemn(worker& who);
+  /// It misbehaves: it is killed, as if it had died by itself. Before it has come to be used, that counts at
+  /// once as a death at its start.
+  void condemn(worker& who, time_point now);
   /// It has something that makes it better replaced (max_rss): it gets no more work.
   void wears_out(worker& who, time_point now);
   /// All of its results have been read. @p item_runs as in frozen().
@@ -220,6 +222,8 @@ private:
   void start_workers(time_point now);
   bool others_work(const worker& w, bool at_start) const;
   void after_death(const worker& w, bool at_start, time_point now);
+  void kill(worker& w);
+  void put_down(worker& w);
   void freeze(worker& w);
   void stop_after(worker& w, unit& u);
   bool learn(std::uint32_t target, duration took);

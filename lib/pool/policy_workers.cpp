@@ -169,7 +169,7 @@ void pool_policy::leave_if_done(time_point now) {
     if (usable(*w))
       retire(*w, now);
     else if (present(*w))
-      condemn(*w);
+      put_down(*w);
   }
   if (!workers_.empty() || programs_ != 0) return;
   drained_ = true;
@@ -213,23 +213,35 @@ void pool_policy::initialised(worker& w, time_point now) {
 }
 
 void pool_policy::initializer_failed(worker& w, time_point now) {
-  if (w.state != worker_state::initialising) return;
-  w.state = worker_state::killed;
-  action a{action_kind::kill};
-  a.who = &w;
-  act(a);
-  after_death(w, true, now);
-  dispatch(now);
-  leave_if_done(now);
+  if (w.state == worker_state::initialising) condemn(w, now);
 }
 
-void pool_policy::condemn(worker& w) {
-  if (w.state == worker_state::killed) return;
+void pool_policy::condemn(worker& w, time_point now) {
+  if (w.state == worker_state::ready && w.finished == 0) {
+    w.unproven = true; // whether it ran anything is known once it has ended
+    kill(w);
+  } else if (w.state == worker_state::starting || w.state == worker_state::initialising) {
+    kill(w);
+    after_death(w, true, now);
+    dispatch(now);
+    leave_if_done(now);
+  } else {
+    put_down(w);
+  }
+}
+
+void pool_policy::kill(worker& w) {
   w.state = worker_state::killed;
-  ++owed_; // now, since another may be started before it has ended
   action a{action_kind::kill};
   a.who = &w;
   act(a);
+}
+
+/// Kills it, which is nothing that speaks against the next one.
+void pool_policy::put_down(worker& w) {
+  if (w.state == worker_state::killed) return;
+  ++owed_; // now, since another may be started before it has ended
+  kill(w);
 }
 
 void pool_policy::wears_out(worker& w, time_point now) {
@@ -247,7 +259,7 @@ void pool_policy::wears_out(worker& w, time_point now) {
 void pool_policy::ended(worker& w, bool item_runs, time_point now) {
   const worker_state before = w.state;
   const bool at_start = before == worker_state::starting || before == worker_state::initialising ||
-                        (before == worker_state::ready && w.finished == 0 && !item_runs);
+                        ((before == worker_state::ready || w.unproven) && w.finished == 0 && !item_runs);
   w.state = worker_state::killed;
   bool first = true;
   while (!w.handed.empty()) {
@@ -283,7 +295,7 @@ void pool_policy::ended(worker& w, bool item_runs, time_point now) {
     else
       requeue(u);
   }
-  if (before == worker_state::killed) {
+  if (before == worker_state::killed && !w.unproven) {
     replace_now_ = replace_now_ || at_start_ == 0;
   } else if (before != worker_state::leaving) {
     after_death(w, at_start, now);

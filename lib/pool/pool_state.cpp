@@ -2,6 +2,7 @@
 #include "pool/pool_state.hpp"
 
 #include "os/cpus.hpp"
+#include "os/socket.hpp"
 #include "pool/pool_worker.hpp"
 
 #include <asio/error.hpp>
@@ -40,6 +41,9 @@ pool_state::pool_state(asio::any_io_executor executor, const pool_options& optio
   settings_.stamp_items = policy_.set().task_timeout > duration::zero();
   settings_.max_rss = pool_access::max_rss(options);
   if (initializer_.entry) initializer_number_ = number_of(initializer_);
+  if (initializer_arguments_ && initializer_arguments_->descriptor_count() > os::max_descriptors)
+    throw std::invalid_argument("pool: the arguments of its initializer have more than " +
+                                std::to_string(os::max_descriptors) + " descriptors");
   bind(executor_, "pool");
   timer_.emplace(executor_);
 }

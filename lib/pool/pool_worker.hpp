@@ -70,7 +70,7 @@ private:
   void hand_initializer();
   void on_readable();
   void take(const host_link::result& r, pool_state::clock::time_point now);
-  void condemn(link_garbage::place where);
+  void condemn(const link_garbage& garbage);
 
   pool_state* pool_; // null when it is gone
   pool_policy::worker* is_;

@@ -35,7 +35,16 @@ void pool_worker::hand_initializer() {
   host_link::handing call;
   call.sequence = initializer_;
   call.target = pool_->initializer_number_;
-  if (link_->hand(call, *pool_->initializer_arguments_, place) != 0) condemn(link_garbage::place::socket);
+  std::string why;
+  try {
+    const int error = link_->hand(call, *pool_->initializer_arguments_, place);
+    if (error == 0) return;
+    why = os::portable(std::error_code(error, std::system_category())).message();
+  } catch (const std::exception& e) {
+    why = e.what();
+  }
+  pool_->errors_.initializer_failed("its arguments cannot be handed over: " + why);
+  pool_->policy_.initializer_failed(*is_, pool_state::clock::now());
 }
 
 void pool_worker::hand(pool_policy::unit& unit, pool_state::clock::time_point now) {
@@ -95,10 +104,12 @@ void pool_worker::freeze(pool_state::clock::time_point now) {
   drain_safely(now);
 }
 
-void pool_worker::condemn(link_garbage::place where) {
-  if (where == link_garbage::place::page) page_is_spoilt_ = true;
+void pool_worker::condemn(const link_garbage& garbage) {
+  if (garbage.where == link_garbage::place::page) page_is_spoilt_ = true;
   link_->freeze(); // what it has not started runs elsewhere
-  pool_->policy_.condemn(*is_);
+  if (initializer_ != 0)
+    pool_->errors_.initializer_failed(std::string("it has damaged the channel: ") + garbage.what());
+  pool_->policy_.condemn(*is_, pool_state::clock::now());
 }
 
 // ---- what it gives
@@ -144,7 +155,7 @@ void pool_worker::on_readable() {
     receive();
     drain_safely(pool_state::clock::now());
   } catch (const link_garbage& garbage) {
-    condemn(garbage.where);
+    condemn(garbage);
   }
   if (!pool_) return;
   pool_->touch(*this);
@@ -164,7 +175,7 @@ void pool_worker::drain_safely(pool_state::clock::time_point now) {
     drain(freezing_ ? host_link::depth::open_run : host_link::depth::closed_runs, now);
   } catch (const link_garbage& garbage) {
     if (std::exchange(freezing_, false)) is_->freezing = false;
-    condemn(garbage.where);
+    condemn(garbage);
     return;
   }
   // What it runs can't be told before all that it has finished is known.

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@ using coproc::async_result;
 using coproc::map_options;
 using coproc::pool_options;
 using t::announcements;
+
+namespace {
+
+void keep_all(const std::vector<announcements>&) {}
+
+} // namespace
 
 CO_TEST_ONCE(longest_duration_is_no_timeout) {
   coproc::pool workers(co_await this_executor(),
@@ -70,6 +77,22 @@ CO_TEST_ONCE(without_retries_no_task_starts_twice) {
   (void)co_await thrown_by<coproc::worker_died>(workers.apply<t::die_until>(file, 1));
   co_await workers.apply<t::nothing>();
   BOOST_TEST(std::filesystem::file_size(file) == 1u);
+}
+
+CO_TEST_ONCE(an_initializer_that_damages_the_channel_ends_with_an_error_that_says_so) {
+  coproc::pool workers(co_await this_executor(),
+                       pool_options().size(1).initializer(coproc::target<t::write_garbage_to_channels>,
+                                                          t::and_then::go_on, std::size_t(14)));
+  auto error = co_await thrown_by<coproc::worker_died>(workers.apply<t::get_state>());
+  CHECK_CONTAINS(std::string(error.what()), "initializer");
+  BOOST_TEST(workers.stats().restarted < 10u);
+}
+
+CO_TEST_ONCE(an_initializer_with_more_descriptors_than_can_be_sent_is_refused) {
+  std::vector<announcements> many(254, announcements());
+  auto options = pool_options().initializer(coproc::target<keep_all>, many);
+  auto executor = co_await this_executor();
+  BOOST_CHECK_THROW(coproc::pool(executor, options), std::invalid_argument);
 }
 
 CO_TEST_ONCE(a_failing_initializer_ends_with_an_error_that_says_so) {

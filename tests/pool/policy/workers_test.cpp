@@ -174,6 +174,32 @@ BOOST_AUTO_TEST_CASE(a_failing_initializer_ends_with_an_error) {
   BOOST_TEST(task.how[0] == "gave_up");
 }
 
+BOOST_AUTO_TEST_CASE(workers_that_misbehave_before_they_run_anything_are_a_crash_loop) {
+  for (bool initializer : {true, false}) {
+    auto set = limits_of(1);
+    set.initializer = initializer;
+    world w(set);
+    auto& task = w.ask();
+    int condemned = 0;
+    while (!task.finished()) {
+      BOOST_REQUIRE(condemned < 100);
+      if (condemned != 0) BOOST_TEST(w.starting.empty()); // after a pause
+      while (w.starting.empty()) {
+        BOOST_REQUIRE(w.rules.wakeup());
+        w.pass(std::max(*w.rules.wakeup() - w.now, policy::duration(1)));
+      }
+      w.start_all();
+      w.rules.condemn(*w.worker(0).is, w.now);
+      w.carry_out();
+      w.bury();
+      ++condemned;
+    }
+    BOOST_TEST(task.how[0] == "gave_up");
+    BOOST_TEST(task.starts[0] == 0);
+    BOOST_TEST(condemned == 4);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_handed_before_the_initializer_has_ended) {
   auto set = limits_of(1);
   set.initializer = true;
