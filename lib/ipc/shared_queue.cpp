@@ -134,30 +134,30 @@ shared_queue_core shared_queue_core::adopt(const descriptors& from) {
 }
 
 asio::awaitable<void> shared_queue_core::put(state queue, item_source& from, std::optional<duration> limit) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
   queue->check_use(executor);
   const std::function<ring_result()> attempt = [&queue, &from] {
     return queue->ring->try_put(*item_bytes(*queue, from), shared_ring::dont_sleep);
   };
-  check_put(co_await shared_line::pass(queue->putters, executor, attempt, limit));
+  check_put(co_await shared_line::pass(queue->putters, std::move(executor), attempt, limit));
 }
 
 asio::awaitable<void> shared_queue_core::get(state queue, item_sink& to, std::optional<duration> limit) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
   queue->check_use(executor);
   const std::function<ring_result()> attempt = [&queue, &to] {
     return queue->ring->try_get(to, shared_ring::dont_sleep);
   };
-  check_got(co_await shared_line::pass(queue->getters, executor, attempt, limit));
+  check_got(co_await shared_line::pass(queue->getters, std::move(executor), attempt, limit));
 }
 
 asio::awaitable<void> shared_queue_core::join(state queue) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
   queue->check_use(executor);
   const std::function<ring_result()> attempt = [&queue] {
     return queue->ring->unfinished() == 0 ? ring_result::done : ring_result::not_yet;
   };
-  co_await shared_line::pass(queue->joiners, executor, attempt, std::nullopt);
+  co_await shared_line::pass(queue->joiners, std::move(executor), attempt, std::nullopt);
 }
 
 void shared_queue_core::put_nowait(item_source& from) {
