@@ -45,9 +45,11 @@ bool pool_state::settle_touched(clock::time_point now) {
   return all;
 }
 
-void pool_state::pump() {
-  if (pumping_ || left_to_host()) return;
-  pumping_ = true;
+void pool_state::carry_on() {
+  struct pumping {
+    bool& on;
+    ~pumping() { on = false; } // also if there is no memory
+  } const until_done{pumping_ = true};
   constexpr int most_rounds = 64;
   for (int round = 0;; ++round) {
     while (auto a = policy_.next_action()) carry_out(*a);
@@ -63,7 +65,11 @@ void pool_state::pump() {
       break;
     }
   }
-  pumping_ = false;
+}
+
+void pool_state::pump() {
+  if (pumping_ || left_to_host()) return;
+  carry_on();
   let_in();
   if (const auto counts = policy_.statistics(); executor_ && counts.completed + counts.failed != reported_)
     reporter_.notice(*this, executor_);

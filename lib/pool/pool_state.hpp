@@ -97,6 +97,7 @@ private:
   bool left_to_host() noexcept;
   void drop_workers() noexcept;
   void pump();
+  void carry_on();
   void carry_out(const pool_policy::action& a);
   std::exception_ptr error_of(const pool_policy::action& a) const;
   std::optional<clock::time_point> next_look() const;

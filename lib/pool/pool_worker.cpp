@@ -8,6 +8,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 
+#include <new>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -89,6 +90,7 @@ void pool_worker::on_started(std::exception_ptr error) {
       try {
         std::rethrow_exception(error);
       } catch (const std::system_error&) {
+      } catch (const std::bad_alloc&) {
       } catch (...) {
         left = pool_policy::hope::none; // init() is missing, or the target: that does not mend itself
       }
