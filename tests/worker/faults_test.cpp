@@ -238,6 +238,7 @@ CO_TEST_ONCE(result_that_finds_no_descriptor_can_be_asked_for_again) {
 unsigned mask_of_child() { return ::umask(0); }
 
 CO_TEST_ONCE(host_at_its_limit_of_descriptors_gives_no_child_another_umask) {
+  if (sanitized) co_return; // UBSan needs a descriptor to look at an object's type
   {
     process p{target<mask_of_child>};
     co_await p.start(); // the loop has its own descriptors, and the server is there
