@@ -12,6 +12,7 @@
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
+#include "worker/targets.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/execution/outstanding_work.hpp>
@@ -41,23 +42,11 @@ using coproc::process;
 using coproc::process_options;
 using coproc::stdio;
 using coproc::target;
+using process_targets::end_with_input;
 
 int parent_of_child() { return ::getppid(); }
 int group_of_child() { return ::getpgrp(); }
 int add(int a, int b) { return a + b; }
-
-void say(const std::string& text) {
-  if (::write(1, text.data(), text.size()) < 0) ::_exit(123);
-}
-
-/// Ends when its stdin does.
-int end_with_input() {
-  say("ready\n");
-  char c;
-  while (::read(0, &c, 1) > 0) {
-  }
-  return 7;
-}
 
 process<int> waiting_child() {
   return process<int>(process_options().in(stdio::pipe()).out(stdio::pipe()), target<end_with_input>);

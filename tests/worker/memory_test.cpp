@@ -6,6 +6,7 @@
 #include "support/leak_check.hpp"
 #include "support/loops.hpp"
 #include "support/pending.hpp"
+#include "worker/targets.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
@@ -13,8 +14,6 @@
 #include <chrono>
 #include <new>
 #include <optional>
-
-#include <unistd.h>
 
 using namespace coproc::test;
 using namespace std::chrono_literals;
@@ -25,18 +24,11 @@ using coproc::process;
 using coproc::process_options;
 using coproc::stdio;
 using coproc::target;
+using process_targets::end_with_input;
 
 constexpr std::size_t allocations_of_an_operation = 30; // more than there are
 
 int add(int a, int b) { return a + b; }
-
-/// Ends when its stdin does.
-int end_with_input() {
-  char c;
-  while (::read(0, &c, 1) > 0) {
-  }
-  return 7;
-}
 
 asio::awaitable<void> check_next() {
   process next{target<add>, 1, 2};
@@ -48,7 +40,7 @@ asio::awaitable<void> check_next() {
 CO_TEST_ONCE(join_that_finds_no_memory_fails_alone) {
   if (!allocations_are_counted) co_return;
   for (std::size_t nth = 1; nth != allocations_of_an_operation; ++nth) {
-    process<int> p(process_options().in(stdio::pipe()), target<end_with_input>);
+    process<int> p(process_options().in(stdio::pipe()).out(stdio::null()), target<end_with_input>);
     co_await p.start();
     bool struck;
     {
@@ -73,7 +65,7 @@ asio::awaitable<void> start(process<int>& p) { co_await p.start(); }
 bool joins_when_memory_is_back(std::size_t nth, bool& struck) {
   leak_check nothing_left;
   asio::io_context loop;
-  process<int> p(process_options().in(stdio::pipe()), target<end_with_input>);
+  process<int> p(process_options().in(stdio::pipe()).out(stdio::null()), target<end_with_input>);
   auto error = run_on(loop, start(p));
   BOOST_REQUIRE(!error);
   bool told = false;

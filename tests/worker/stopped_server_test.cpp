@@ -10,6 +10,7 @@
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
+#include "worker/targets.hpp"
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
@@ -34,21 +35,10 @@ using coproc::process;
 using coproc::process_options;
 using coproc::stdio;
 using coproc::target;
+using process_targets::end_with_input;
+using process_targets::say;
 
 int add(int a, int b) { return a + b; }
-
-void say(const std::string& text) {
-  if (::write(1, text.data(), text.size()) < 0) ::_exit(123);
-}
-
-/// Ends when its stdin does.
-int end_with_input() {
-  say("ready\n");
-  char c;
-  while (::read(0, &c, 1) > 0) {
-  }
-  return 7;
-}
 
 asio::awaitable<void> warm_up() {
   process p{target<add>, 1, 2};
@@ -117,7 +107,7 @@ CO_TEST_ONCE(starts_beyond_what_the_server_takes_wait_and_can_be_cancelled) {
 void stay_with_a_child() {
   ::signal(SIGTERM, SIG_IGN);
   const int child = ::fork();
-  if (child != 0) say(std::to_string(child) + "\n");
+  if (child != 0) say((std::to_string(child) + "\n").c_str());
   for (;;) ::pause();
 }
 
@@ -190,10 +180,12 @@ CO_TEST_ONCE(large_environments_wait_for_their_turn) {
   ::unsetenv("COPROC_TEST_LARGE");
 }
 
+void say_hello() { say("hello"); }
+
 CO_TEST_ONCE(fork_does_not_hold_the_ends_of_a_child_that_is_being_started) {
   co_await warm_up();
   stopped_server server;
-  process writer(process_options().out(stdio::pipe()), target<say>, std::string("hello"));
+  process writer(process_options().out(stdio::pipe()), target<say_hello>);
   auto start = co_await beside(writer.start());
   co_await breathe();
   BOOST_TEST(!start.done());
