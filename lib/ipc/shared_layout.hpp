@@ -41,6 +41,9 @@ struct ring_layout {
     gate gates[2];
     alignas(line) position positions[2]; ///< That of an even count, and that of an odd one.
     std::uint32_t other_count;           ///< The other side's count, as it was seen last.
+
+    /// The one that holds when the count is @p count.
+    position& record(std::uint32_t count) noexcept { return positions[(count >> 1) & 1]; }
   };
 
   struct extent {

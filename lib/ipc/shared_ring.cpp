@@ -1,12 +1,11 @@
 #include "ipc/shared_ring.hpp"
 
+#include "ipc/ring_lock.hpp"
 #include "ipc/shared_blocks.hpp"
 #include "os/error.hpp"
-#include "os/pause.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -16,15 +15,11 @@ namespace coproc::detail {
 namespace {
 
 using layout = ring_layout;
-using std::chrono::steady_clock;
 
 constexpr std::size_t first_block =
     (sizeof(layout) + shared_blocks::page - 1) / shared_blocks::page * shared_blocks::page;
 
 constexpr std::uint64_t padded(std::uint64_t size) { return (size + 7) & ~std::uint64_t{7}; }
-
-/// The record that holds when the count is @p word.
-layout::position& record(layout::side& side, std::uint32_t word) { return side.positions[(word >> 1) & 1]; }
 
 layout::position load(const layout::position& from) {
   return {read_once(from.offset), read_once(from.block), read_once(from.end)};
@@ -42,43 +37,6 @@ std::uint64_t& word_at(const os::growing_view& view, std::uint64_t offset) {
 }
 
 } // namespace
-
-/// Holds the lock of a side; mends what its last owner may have left behind.
-class shared_ring::side_lock {
-public:
-  side_lock(ring_layout& shared, ring_layout::side& side, os::deadline until) : side_(side) {
-    using outcome = os::robust_mutex::outcome;
-    outcome result = side.mutex.try_lock();
-    // Most are held for a moment.
-    for (unsigned round = 1; result == outcome::busy && round <= 64; round *= 2) {
-      os::pause(round);
-      result = side.mutex.try_lock();
-    }
-    if (result == outcome::busy && until != dont_sleep)
-      result = side.mutex.lock(std::max<os::deadline>(until, steady_clock::now() + patience));
-    if (result == outcome::broken) fail_corrupted();
-    held_ = result != outcome::busy;
-    if (result != outcome::inherited) return;
-    if (&side == &shared.putters) {
-      shared.stale = 1; // what is free was perhaps being counted
-    } else {
-      const std::uint32_t got = shared.got.load(std::memory_order_relaxed);
-      shared.leaving.store(read_once(record(side, got).block), std::memory_order_release);
-    }
-    side.mutex.repaired();
-  }
-  side_lock(const side_lock&) = delete;
-  ~side_lock() { unlock(); }
-
-  explicit operator bool() const noexcept { return held_; }
-  void unlock() noexcept {
-    if (std::exchange(held_, false)) side_.mutex.unlock();
-  }
-
-private:
-  ring_layout::side& side_;
-  bool held_ = false;
-};
 
 shared_ring::shared_ring(std::ptrdiff_t maxsize)
     : memory_(os::growing_memory::create("coproc shared queue")) {
@@ -170,7 +128,7 @@ ring_result shared_ring::try_put(std::span<const std::byte> item, os::deadline u
     if (layout::difference(now, read_once(side.other_count)) >= limit_) return ring_result::not_yet;
   }
 
-  layout::position at = load(record(side, now));
+  layout::position at = load(side.record(now));
   if (at.end > put_view_.size()) put_view_.cover(memory_, at.end);
   if (!plausible(at, put_view_)) fail_corrupted();
   const std::uint64_t size = sizeof(std::uint64_t) + padded(item.size());
@@ -186,7 +144,7 @@ ring_result shared_ring::try_put(std::span<const std::byte> item, os::deadline u
   if (!item.empty())
     std::memcpy(put_view_.data() + at.offset + sizeof(std::uint64_t), item.data(), item.size());
   at.offset += size;
-  record(side, now + layout::one_item) = at;
+  side.record(now + layout::one_item) = at;
   commit(ring_gate::items, now);
   return ring_result::done;
 }
@@ -203,7 +161,7 @@ ring_result shared_ring::try_get(item_sink& sink, os::deadline until) {
       return put & layout::closed_bit ? ring_result::closed : ring_result::not_yet;
   }
 
-  layout::position at = load(record(side, now));
+  layout::position at = load(side.record(now));
   if (at.end > get_view_.size()) get_view_.cover(memory_, at.end);
   if (!plausible(at, get_view_)) fail_corrupted();
   std::uint64_t tag = read_once(word_at(get_view_, at.offset));
@@ -225,7 +183,7 @@ ring_result shared_ring::try_get(item_sink& sink, os::deadline until) {
     fail_corrupted();
   sink.take({get_view_.data() + at.offset + sizeof tag, size});
   at.offset += sizeof tag + padded(size);
-  record(side, now + layout::one_item) = at;
+  side.record(now + layout::one_item) = at;
   commit(ring_gate::room, now);
   if (jumps) shared_->leaving.store(at.block, std::memory_order_release);
   return ring_result::done;
@@ -271,74 +229,6 @@ bool shared_ring::is_open(ring_gate gate) const noexcept {
   default:
     return layout::difference(put, done) == 0;
   }
-}
-
-ring_result shared_ring::arm(ring_gate gate) {
-  side_lock lock(*shared_, side_of(gate), dont_sleep);
-  if (!lock) return ring_result::busy;
-  if (is_open(gate)) return ring_result::done;
-  // In this order: whoever finds `signalled` relies on the event being set.
-  const auto before = std::exchange(gate_of(gate).loops, layout::armed);
-  if (before != layout::none) os::clear_event(event(gate));
-  return ring_result::not_yet;
-}
-
-void shared_ring::sleep(ring_gate gate, os::deadline until) {
-  if (spin_for(gate)) return;
-  std::uint32_t ticket;
-  {
-    side_lock lock(*shared_, side_of(gate), until);
-    if (!lock || is_open(gate)) return;
-    gate_of(gate).sleepers = 1;
-    ticket = word_of(gate).load(std::memory_order_relaxed);
-  }
-  os::futex_wait(word_of(gate), ticket, until);
-}
-
-/// Waits awake for a moment, which a wake-up takes many times as long as: for longer if that has been of use
-/// lately. @returns whether it is open.
-bool shared_ring::spin_for(ring_gate gate) noexcept {
-  const unsigned most = spins_.load(std::memory_order_relaxed);
-  for (unsigned i = 0; i < most; ++i) {
-    os::pause(32); // each look takes the line of the cache away from who is about to write it
-    if (!is_open(gate)) continue;
-    spins_.store(std::min(most + 2, 64u), std::memory_order_relaxed);
-    return true;
-  }
-  spins_.store(std::max(most - most / 4, 1u), std::memory_order_relaxed);
-  return false;
-}
-
-namespace {
-
-bool passed(os::deadline until) { return until != os::no_deadline && steady_clock::now() >= until; }
-
-} // namespace
-
-ring_result shared_ring::put(std::span<const std::byte> item, os::deadline until) {
-  for (;;) {
-    const ring_result result = try_put(item, until);
-    if (result == ring_result::done || result == ring_result::closed) return result;
-    if (passed(until)) return result;
-    sleep(ring_gate::room, until);
-  }
-}
-
-ring_result shared_ring::get(item_sink& sink, os::deadline until) {
-  for (;;) {
-    const ring_result result = try_get(sink, until);
-    if (result == ring_result::done || result == ring_result::closed) return result;
-    if (passed(until)) return result;
-    sleep(ring_gate::items, until);
-  }
-}
-
-ring_result shared_ring::wait_until_done(os::deadline until) {
-  while (!is_open(ring_gate::done)) {
-    if (passed(until)) return ring_result::not_yet;
-    sleep(ring_gate::done, until);
-  }
-  return ring_result::done;
 }
 
 std::size_t shared_ring::size() const noexcept {
