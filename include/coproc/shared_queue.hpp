@@ -35,7 +35,8 @@ namespace coproc {
 /// follow once it has been got, and by nothing else. That there is no more of it is a std::system_error at
 /// the put (ENOMEM, ENOSPC; EFBIG beyond RLIMIT_FSIZE), which then has put nothing, and never a signal;
 /// beyond a memory limit of the system's (cgroup) its own rules hold. A queue of maxsize <= 0 is bounded by
-/// that alone, and by 2^31 - 1 items. A handle holds four descriptors.
+/// that alone, and by 2^31 - 1 items. A queue holds four descriptors in each process that it was
+/// handed to, once for each time; copies of a handle share them, and so do arguments that wait.
 ///
 /// **When a process is killed**, at any instruction whatever, nothing is torn and nobody is wedged: putting
 /// is one store after all else has been written, getting is another, each under a lock of which the kernel
@@ -134,13 +135,8 @@ public:
   // For wire.
   template <std::same_as<wire::output_archive> Archive>
   void save(Archive& archive) const {
-    auto all = core_.duplicate();
-    try {
-      for (int& descriptor : all) archive.attach(std::exchange(descriptor, -1));
-    } catch (...) {
-      detail::close_all(all);
-      throw;
-    }
+    const auto owner = core_.owner();
+    for (int descriptor : core_.all_descriptors()) archive.lend(descriptor, owner);
   }
   template <std::same_as<wire::input_archive> Archive>
   void load(Archive& archive) {

@@ -20,6 +20,13 @@ std::size_t used(const std::byte* at, const message_buffer& buffer) {
 
 const std::size_t message::segment_threshold = 64 * 1024;
 
+int attachment::take() noexcept {
+  if (!lender) return owned.release().release();
+  const int copy = os::duplicate(lent).release();
+  lender.reset();
+  return copy;
+}
+
 /// Writes what is in the buffer to the segment, where it stays out of in_segment.
 void message::contents::write_buffered(std::size_t size) {
   if (size != 0) segment.write(buffer.data(), size, message_lead + in_segment);
@@ -87,6 +94,12 @@ std::size_t message::attach(int descriptor) {
   return own.descriptors.size() - 1;
 }
 
+std::size_t message::lend(int descriptor, std::shared_ptr<const void> owner) {
+  contents& own = this->own();
+  own.descriptors.emplace_back(descriptor, std::move(owner));
+  return own.descriptors.size() - 1;
+}
+
 std::size_t message::size() const noexcept {
   return contents_ ? contents_->in_segment + used(at_, contents_->buffer) : 0;
 }
@@ -112,7 +125,7 @@ std::size_t message::descriptor_count() const noexcept {
 }
 
 int message::take(std::size_t index) noexcept {
-  return index < descriptor_count() ? contents_->descriptors[index].release().release() : -1;
+  return index < descriptor_count() ? contents_->descriptors[index].take() : -1;
 }
 
 void message::clear() noexcept {
@@ -143,13 +156,13 @@ int message_access::segment(message& of) {
 std::vector<int> message_access::descriptors(const message& of) {
   std::vector<int> all;
   if (!of.contents_) return all;
-  for (const os::host_fd& fd : of.contents_->descriptors) all.push_back(fd.get());
+  for (const attachment& one : of.contents_->descriptors) all.push_back(one.get());
   return all;
 }
 
 void message_access::keep_in_fork(message& of) noexcept {
   if (!of.contents_) return;
-  for (os::host_fd& fd : of.contents_->descriptors) fd.give_to(os::held_by::fork);
+  for (attachment& one : of.contents_->descriptors) one.owned.give_to(os::held_by::fork);
 }
 
 void message_access::adopt(message& to, message_buffer bytes, std::size_t size) {

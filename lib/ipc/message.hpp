@@ -9,10 +9,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace coproc::detail {
+
+/// A descriptor of a message.
+struct attachment {
+  explicit attachment(os::unique_fd own) noexcept : owned(std::move(own)) {}
+  attachment(int descriptor, std::shared_ptr<const void> owner) noexcept
+      : lent(descriptor), lender(std::move(owner)) {}
+
+  int get() const noexcept { return lender ? lent : owned.get(); }
+  /// @returns it, or a duplicate of what is lent; -1 if there is none.
+  int take() noexcept;
+
+  os::host_fd owned; // on its way to one process, so that a fork closes its copy
+  int lent = -1;     // in place of it
+  std::shared_ptr<const void> lender;
+};
 
 /// A message is filled from its front to its end: first a buffer; what goes beyond the threshold is written
 /// to a segment, through that buffer or, in large pieces, past it. A message that was received is only read.
@@ -22,7 +39,7 @@ struct message::contents {
   std::size_t in_segment = 0; // bytes written there; the buffer's come after them
   os::mapping view;           // of the segment, made when somebody asks for the bytes; can outlive it
   bool received = false;      // the segment is sealed, and holds everything
-  std::vector<os::host_fd> descriptors; // on their way to one process, so that a fork closes its copies
+  std::vector<attachment> descriptors;
 
   void write_buffered(std::size_t size);
 };

@@ -119,12 +119,9 @@ const shared_queue_core::state& shared_queue_core::require() const {
   return state_;
 }
 
-shared_queue_core::descriptors shared_queue_core::duplicate() const {
-  auto copies = require()->ring->duplicate();
-  descriptors all;
-  for (std::size_t i = 0; i != all.size(); ++i) all[i] = copies[i].release();
-  return all;
-}
+shared_queue_core::descriptors shared_queue_core::all_descriptors() const { return require()->ring->fds(); }
+
+std::shared_ptr<const void> shared_queue_core::owner() const { return require()->ring; }
 
 shared_queue_core shared_queue_core::adopt(const descriptors& from) {
   shared_ring::descriptors owned;

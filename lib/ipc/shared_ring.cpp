@@ -78,15 +78,9 @@ void shared_ring::attach() {
                         : static_cast<std::size_t>(std::min<std::uint64_t>(maxsize, layout::most_items));
 }
 
-shared_ring::descriptors shared_ring::duplicate() const {
-  const auto copy = [](int fd) {
-    os::unique_fd made = os::duplicate(fd);
-    if (!made) os::throw_errno(errno, "duplicate a shared queue");
-    return made;
-  };
-  descriptors all;
-  all[0] = copy(memory_.fd());
-  for (std::size_t i = 0; i != events_.size(); ++i) all[i + 1] = copy(events_[i].get());
+std::array<int, shared_ring::descriptor_count> shared_ring::fds() const noexcept {
+  std::array<int, descriptor_count> all{memory_.fd()};
+  for (std::size_t i = 0; i != events_.size(); ++i) all[i + 1] = events_[i].get();
   return all;
 }
 

@@ -61,8 +61,8 @@ public:
   /// The memory, and the event of each gate.
   static constexpr std::size_t descriptor_count = 4;
   using descriptors = std::array<os::unique_fd, descriptor_count>;
-  /// @returns duplicates of them, for another process.
-  descriptors duplicate() const;
+  /// @returns them, for another process.
+  std::array<int, descriptor_count> fds() const noexcept;
   /// Joins a ring that another process has made.
   explicit shared_ring(descriptors from);
 

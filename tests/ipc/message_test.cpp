@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -254,6 +255,24 @@ BOOST_AUTO_TEST_CASE(descriptors_that_nobody_takes_are_closed) {
   m.clear();
   BOOST_TEST(m.descriptor_count() == 0u);
   m.attach(open_null());
+}
+
+BOOST_AUTO_TEST_CASE(lent_descriptors_stay_their_owners) {
+  leak_check check;
+  auto owner = std::make_shared<unique_fd>(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const std::weak_ptr<unique_fd> alive = owner;
+  const int lent = owner->get();
+  container first, second;
+  BOOST_TEST(first.lend(lent, owner) == 0u);
+  BOOST_TEST(second.lend(lent, std::move(owner)) == 0u);
+  BOOST_TEST((message_access::descriptors(first) == std::vector<int>{lent}));
+  first.clear();
+  BOOST_REQUIRE(!alive.expired());
+  const unique_fd copy(second.take(0));
+  BOOST_TEST(bool(copy));
+  BOOST_TEST(copy.get() != lent);
+  BOOST_TEST(second.take(0) == -1);
+  BOOST_TEST(alive.expired());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -81,12 +81,18 @@ private:
   static std::byte at(std::size_t i, unsigned seed) { return std::byte(i * 7 + (i >> 8) + seed); }
 };
 
+inline detail::shared_ring::descriptors duplicates(const detail::shared_ring& ring) {
+  detail::shared_ring::descriptors all;
+  const auto fds = ring.fds();
+  for (std::size_t i = 0; i != all.size(); ++i) all[i] = os::duplicate(fds[i]);
+  return all;
+}
+
 /// Another look at the memory of a ring: what a test wants to see, or to overwrite.
 class ring_memory {
 public:
   explicit ring_memory(const detail::shared_ring& ring) {
-    auto descriptors = ring.duplicate();
-    fd_ = std::move(descriptors[0]);
+    fd_ = os::duplicate(ring.fds()[0]);
     size_ = static_cast<std::size_t>(status().st_size);
     data_ = static_cast<std::byte*>(::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0));
     if (data_ == MAP_FAILED) throw std::runtime_error("mmap");

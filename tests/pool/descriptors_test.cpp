@@ -74,6 +74,18 @@ CO_TEST_ONCE(chunks_of_large_results_need_few_descriptors) {
   }
 }
 
+CO_TEST_ONCE(arguments_that_hold_a_queue_wait_without_descriptors_of_their_own) {
+  coproc::pool workers(co_await this_executor(), 1);
+  co_await workers.apply<t::nothing>();
+  announcements started, go;
+  lowered_limit few(RLIMIT_NOFILE, limit_that_leaves(8));
+  std::vector<async_result<int>> tasks;
+  for (int i = 0; i != 200; ++i) tasks.push_back(workers.apply_async<t::announce_and_wait>(started, go));
+  for (int i = 0; i != 200; ++i) go.put_nowait(i);
+  for (auto& task : tasks) (void)co_await task.get();
+  BOOST_TEST(started.qsize() == 200u);
+}
+
 /// The first item waits, and has a large result; the second one waits in the middle of its run.
 std::string large_then_wait(int item, announcements started, announcements go) {
   if (item == 0) return large_text(t::wait_for(go) * 0);

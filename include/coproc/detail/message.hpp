@@ -8,8 +8,8 @@
 
 namespace coproc::detail {
 
-/// Encoded values on their way between two processes: bytes, and the descriptors that belong to them. It owns
-/// both.
+/// Encoded values on their way between two processes: bytes, which it owns, and the descriptors that belong
+/// to them, which are its own or lent.
 ///
 /// Bytes beyond `message::segment_threshold` live in anonymous shared memory (memfd_create(2)), which is
 /// handed over in place of being copied through a socket.
@@ -32,13 +32,17 @@ public:
   }
   /// Adds a descriptor, which it owns from here on, even if this throws. @returns its index.
   std::size_t attach(int descriptor);
+  /// Adds one that belongs to @p owner, which stays alive for as long as the message: thousands of messages
+  /// that wait can have the same. @returns its index.
+  std::size_t lend(int descriptor, std::shared_ptr<const void> owner);
 
   /// How many bytes it holds.
   std::size_t size() const noexcept;
   /// @throws std::system_error if they are in shared memory that can't be mapped.
   std::span<const std::byte> bytes() const;
   std::size_t descriptor_count() const noexcept;
-  /// Hands a descriptor over. @returns it; -1 if there is none of this index, or it was taken before.
+  /// Hands a descriptor over, of one that is lent a duplicate. @returns it; -1 if there is none of this
+  /// index, it was taken before, or can't be duplicated.
   int take(std::size_t index) noexcept;
 
   /// Empties it; the room for small contents stays.

@@ -51,8 +51,9 @@ public:
 
   static constexpr std::size_t descriptor_count = 4;
   using descriptors = std::array<int, descriptor_count>;
-  /// @returns descriptors that belong to the caller.
-  descriptors duplicate() const;
+  /// @returns the queue's, which are open for as long as owner() lives.
+  descriptors all_descriptors() const;
+  std::shared_ptr<const void> owner() const;
   /// @returns a handle of the queue of @p from, which it owns, even if this throws.
   static shared_queue_core adopt(const descriptors& from);
 

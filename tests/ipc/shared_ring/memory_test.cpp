@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(the_file_size_limit_is_an_error_and_no_signal) {
 BOOST_AUTO_TEST_CASE(two_mappings_see_each_other_grow) {
   leak_check nothing_left;
   ring_type ring(0);
-  ring_type other(ring.duplicate());
+  ring_type other(duplicates(ring));
   byte_sink sink;
   for (unsigned round = 0; round != 6; ++round) {
     const std::size_t size = 100'000u << round;

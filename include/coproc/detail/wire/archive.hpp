@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -133,9 +134,10 @@ public:
   void write(const void* data, std::size_t size) { message_.append(data, size); }
   /// Lets a descriptor cross, which is owned by the message from here on, even if this throws.
   /// input_archive::take() returns its double.
-  void attach(int descriptor) {
-    const auto index = static_cast<std::uint32_t>(message_.attach(descriptor));
-    write(&index, sizeof index);
+  void attach(int descriptor) { write_index(message_.attach(descriptor)); }
+  /// The same with one that stays @p owner's, who lives for as long as the message.
+  void lend(int descriptor, std::shared_ptr<const void> owner) {
+    write_index(message_.lend(descriptor, std::move(owner)));
   }
 
   template <class T>
@@ -149,6 +151,10 @@ public:
   std::size_t written() const noexcept { return message_.size(); }
 
 private:
+  void write_index(std::size_t of_descriptor) {
+    const auto index = static_cast<std::uint32_t>(of_descriptor);
+    write(&index, sizeof index);
+  }
   template <class T>
   void process(const T& value) {
     using namespace impl;
@@ -232,7 +238,7 @@ public:
     if (count > left_ / min_size) impl::throw_bad_length(count, min_size, left_);
     return static_cast<std::size_t>(count);
   }
-  /// @returns the descriptor that output_archive::attach() was called for at this place; the caller owns it.
+  /// @returns the descriptor that output_archive::attach() or lend() was called for at this place; the caller owns it.
   int take() {
     std::uint32_t index = 0;
     read(&index, sizeof index);
