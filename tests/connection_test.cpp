@@ -10,6 +10,8 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -183,6 +185,20 @@ CO_TEST(poll_says_whether_recv_would_wait) {
   a.close();
   ready = co_await b.poll(1h);
   BOOST_TEST(ready); // the end
+}
+
+CO_TEST_ONCE(poll_is_not_woken_by_what_came_to_a_closed_connection) {
+  for (int turns = 0; turns != 4; ++turns) {
+    {
+      auto [a, b] = make_pipe<int>();
+      (void)co_await a.poll(1us); // its loop knows it
+      co_await b.send(1);
+      for (int i = 0; i != turns; ++i) co_await asio::post(asio::use_awaitable);
+    }
+    auto [c, d] = make_pipe<int>();
+    const bool ready = co_await c.poll(5ms);
+    BOOST_TEST(!ready);
+  }
 }
 
 CO_TEST(an_end_crosses_through_a_connection) {

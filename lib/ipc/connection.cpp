@@ -123,8 +123,16 @@ asio::awaitable<bool> poll_for(std::shared_ptr<connection_state> state, duration
   state->check_use(co_await asio::this_coro::executor);
   if (state->breathing.due()) co_await pass_through_loop();
   if (state->is_readable(0)) co_return true;
-  if (limit <= duration::zero()) co_return false;
-  co_return co_await wait_for(state, connection_state::wait_type::wait_read, limit);
+  const auto until = after(std::chrono::steady_clock::now(), limit);
+  while (limit > duration::zero()) {
+    const bool woken = co_await wait_for(state, connection_state::wait_type::wait_read, limit);
+    // A wake-up need not be this socket's: Asio hands what it knows of a closed one on to the next, events
+    // included that it has not told yet. And others may have taken what came.
+    if (state->is_readable(0)) co_return true;
+    if (!woken) break;
+    limit = until - std::chrono::steady_clock::now();
+  }
+  co_return false;
 }
 
 asio::awaitable<void> send_all(std::shared_ptr<connection_state> state, message encoded) {
