@@ -91,7 +91,9 @@ received receive_packet(int socket, std::span<std::byte> head, std::span<std::by
       for (std::size_t i = 0; i != count; ++i) ::close(numbers[i]);
       throw;
     }
-    for (std::size_t i = 0; i != count; ++i) descriptors.emplace_back(numbers[i]);
+    // Of a process without its standard streams they may have the numbers, and get what is printed.
+    for (std::size_t i = 0; i != count; ++i)
+      descriptors.push_back(above_standard_streams(unique_fd(numbers[i])));
   }
   // MSG_CTRUNC: this process has no descriptor left for what was sent.
   if (packet.msg_flags & MSG_CTRUNC) return {.size = static_cast<std::size_t>(size), .error = EMFILE};

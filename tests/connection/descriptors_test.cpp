@@ -203,6 +203,23 @@ BOOST_AUTO_TEST_CASE(value_without_a_descriptor_left_stays) {
   }
 }
 
+void receive_without_stdin() {
+  auto [out, in] = make_pipe<coproc::connection<int>>();
+  auto [a, b] = make_pipe<int>();
+  out.blocking_send(std::move(a));
+  ::close(0);
+  coproc::connection<int> moved = in.blocking_recv();
+  if (::fcntl(0, F_GETFD) >= 0) throw std::logic_error("it is stdin now");
+  moved.blocking_send(6);
+  if (b.blocking_recv() != 6) throw std::logic_error("another value");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_received_becomes_no_standard_stream) {
+  leak_check leaks;
+  forked without(receive_without_stdin);
+  BOOST_TEST(without.ended_well());
+}
+
 BOOST_AUTO_TEST_CASE(no_descriptor_left_is_a_clear_error) {
   leak_check leaks;
   fault none(coproc::os::call::socketpair, EMFILE);
