@@ -94,6 +94,16 @@ METHOD_TEST_ONCE(causes_come_along) {
   CHECK_CONTAINS(std::string(error.what()), "caused by std::runtime_error: cannot read");
 }
 
+void throw_nested_in_nothing() { std::throw_with_nested(std::runtime_error("no cause")); }
+
+METHOD_TEST_ONCE(cause_may_be_missing) {
+  process p{by(method), target<throw_nested_in_nothing>};
+  co_await p.start();
+  auto error = co_await thrown_by<coproc::remote_error>(p.result());
+  BOOST_REQUIRE(error.chain().size() == 1u);
+  BOOST_TEST(error.message() == "no cause");
+}
+
 struct reason {};
 void throw_number() { throw 42; }
 void throw_struct() { throw reason(); }

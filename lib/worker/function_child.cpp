@@ -62,9 +62,11 @@ void describe_current(std::vector<remote_error::exception>& chain) {
   } catch (const std::exception& e) {
     const char* what = e.what();
     chain.push_back({demangled(&typeid(e)), what ? what : ""}); // some forget it
-    if (chain.size() == most) return;
+    const auto* nested = dynamic_cast<const std::nested_exception*>(&e);
+    // std::throw_with_nested() outside of a handler makes one without a cause: to rethrow it would terminate.
+    if (chain.size() == most || !nested || !nested->nested_ptr()) return;
     try {
-      std::rethrow_if_nested(e);
+      nested->rethrow_nested();
     } catch (...) {
       describe_current(chain);
     }
