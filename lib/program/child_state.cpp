@@ -184,16 +184,17 @@ void child_state::kill_now() {
 void child_state::expect_end(clock::time_point kill_at) {
   arm();
   if (!executor_ || kill_at >= kill_at_) return;
-  kill_at_ = kill_at;
   set_timer(grace_timer_, kill_at, &child_state::on_grace_over);
+  kill_at_ = kill_at; // not if there was no memory for it
 }
 
 void child_state::set_timer(std::optional<asio::steady_timer>& timer, clock::time_point at,
                             void (child_state::*then)()) {
-  timer.emplace(executor_, at);
-  timer->async_wait([self = shared_from_this(), then](const asio::error_code& error) {
+  asio::steady_timer next(executor_, at);
+  next.async_wait([self = shared_from_this(), then](const asio::error_code& error) {
     if (!error) (self.get()->*then)();
   });
+  timer.emplace(std::move(next)); // one that was set before is kept until here
 }
 
 void child_state::on_grace_over() {
