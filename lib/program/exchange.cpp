@@ -142,9 +142,12 @@ void exchange::wait_readable(drain& from) {
 /// Stops the program. What it writes until it ends is read and dropped, so that it can end in its own way.
 void exchange::drop_excess(drain& from) {
   from.stream->truncate(from.most);
-  if (over_limit()) return;
-  for (const auto& child : children_) child->note_over_limit(from.most);
+  if (!over_limit())
+    for (const auto& child : children_) child->note_over_limit(from.most);
+  // Another exchange may have noted it and had no memory to stop them.
+  if (stops_for_output_) return;
   stop_all();
+  stops_for_output_ = true;
 }
 
 void exchange::write() {

@@ -82,6 +82,7 @@ private:
   const std::vector<std::shared_ptr<child_state>> children_;
   const on_cancel policy_;
   phase phase_ = phase::following;
+  bool stops_for_output_ = false;                     // and has begun with it
   std::optional<suspension<exchange_result>> waiter_; // from start() until finished
   std::shared_ptr<input_state> input_;                // null once it is closed
   std::optional<stream_end::turn> input_turn_;
