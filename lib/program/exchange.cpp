@@ -51,14 +51,15 @@ void exchange::add_drain(const output_stream& stream, std::size_t stage, bool is
 }
 
 /// One step of it, in whatever handler. An exception would come out of the event loop: it belongs to who
-/// waits.
+/// waits; unless it was the resumption that failed, after which nobody waits any more.
 template <class Function>
 void exchange::go_on(Function step) {
   child_lock lock(children_.front()->mutex());
   try {
     if (phase_ != phase::finished) step();
   } catch (...) {
-    if (phase_ != phase::finished) fail(std::current_exception());
+    if (phase_ == phase::finished) throw;
+    fail(std::current_exception());
   }
 }
 
