@@ -1,5 +1,7 @@
 #include "os/host_fd.hpp"
 
+#include "os/never_destroyed.hpp"
+
 #include <mutex>
 
 namespace coproc::os {
@@ -12,9 +14,8 @@ struct host_ends {
 };
 
 host_ends& all() noexcept {
-  // Never destroyed: descriptors can be closed as late as in static destructors.
-  static host_ends& ends = *new host_ends;
-  return ends;
+  static never_destroyed<host_ends> ends;
+  return *ends;
 }
 
 } // namespace

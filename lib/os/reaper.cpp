@@ -1,5 +1,6 @@
 #include "os/reaper.hpp"
 
+#include "os/never_destroyed.hpp"
 #include "os/reap.hpp"
 
 #include <algorithm>
@@ -19,9 +20,8 @@ struct orphanage {
 };
 
 orphanage& orphans() noexcept {
-  // Never destroyed: operations can come as late as static destructors.
-  static orphanage& all = *new orphanage;
-  return all;
+  static never_destroyed<orphanage> all;
+  return *all;
 }
 
 constexpr std::size_t most_looks = 64; // so that thousands of detached daemons don't make every start slow
