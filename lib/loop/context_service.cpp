@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace coproc::detail {
 
@@ -86,12 +87,13 @@ namespace {
 /// the first or the second look. The pending handler owns it, so the end of the context destroys it.
 class reap_operation : public std::enable_shared_from_this<reap_operation> {
 public:
-  reap_operation(const asio::any_io_executor& executor, os::launched child)
-      : child_(std::move(child)), timer_(executor) {}
+  explicit reap_operation(const asio::any_io_executor& executor) : timer_(executor) {}
   reap_operation(const reap_operation&) = delete;
   ~reap_operation() {
     if (child_.pid > 0) os::reap_later(std::move(child_));
   }
+
+  void take(os::launched& child) noexcept { child_ = std::exchange(child, {}); }
 
   void look() {
     if (os::try_reap(child_.pid, child_.pidfd.get())) {
@@ -117,8 +119,15 @@ private:
 
 } // namespace
 
-void context_service::reap(const asio::any_io_executor& executor, os::launched child) {
-  std::make_shared<reap_operation>(executor, std::move(child))->look();
+void context_service::reap(const asio::any_io_executor& executor, os::launched child) noexcept {
+  try {
+    auto operation = std::make_shared<reap_operation>(executor);
+    operation->take(child);
+    operation->look();
+  } catch (...) {
+    // What had been taken by then is passed on by the end of the operation.
+    if (child.pid > 0) os::reap_later(std::move(child));
+  }
 }
 
 void cancellation_watch::throw_if_cancelled() const {

@@ -65,8 +65,9 @@ public:
 
   /// Reaps a child that is about to end, on the loop. For one second that keeps the loop running, so that a
   /// program whose work is done leaves no zombies; a child that takes longer (uninterruptible sleep) is left
-  /// to later operations of the library, as are those that are there when the context ends.
-  void reap(const asio::any_io_executor& executor, os::launched child);
+  /// to later operations of the library, as are those that are there when the context ends, and those that
+  /// there is no memory to follow.
+  void reap(const asio::any_io_executor& executor, os::launched child) noexcept;
 
   /// As breather::due(), for operations without an object. Thread-safe.
   bool breathing_due() noexcept { return (++count_ & 127u) == 0; }

@@ -20,8 +20,13 @@
 
 namespace coproc::detail {
 
-inline std::exception_ptr aborted() {
-  return std::make_exception_ptr(std::system_error(asio::error::operation_aborted));
+/// @returns operation_aborted; a std::bad_alloc if there is no memory for that.
+inline std::exception_ptr aborted() noexcept {
+  try {
+    return std::make_exception_ptr(std::system_error(asio::error::operation_aborted));
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 /// A coroutine that is suspended until somebody completes it with a T or an exception, once. Completing posts

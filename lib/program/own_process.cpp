@@ -44,13 +44,7 @@ void own_process::ended() noexcept {
 
 void own_process::give_up(context_service* service, const asio::any_io_executor& executor) noexcept {
   leave_loop();
-  if (service && executor) {
-    try {
-      return service->reap(executor, std::move(process_));
-    } catch (...) {
-      return; // out of memory: it stays a zombie until the host ends
-    }
-  }
+  if (service && executor) return service->reap(executor, std::move(process_));
   os::reap_later(std::move(process_));
 }
 
