@@ -29,6 +29,7 @@ public:
     });
   }
   void on_abandoned() override {}
+  void on_unwatched(std::exception_ptr why) override { std::rethrow_exception(why); } // out of the loop
 
 private:
   const std::weak_ptr<pool_worker> worker_;

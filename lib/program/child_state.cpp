@@ -10,6 +10,14 @@
 
 namespace coproc::detail {
 
+namespace {
+
+void rethrow_any(const std::exception_ptr& failure) {
+  if (failure) std::rethrow_exception(failure);
+}
+
+} // namespace
+
 child_state::child_state(const asio::any_io_executor& executor, command program, bool leads_group,
                          std::optional<duration> timeout, std::unique_ptr<started_process> process,
                          std::shared_ptr<child_mutex> mutex)
@@ -92,13 +100,21 @@ void child_state::remove_observer(const exit_observer& observer) {
   }
 }
 
-/// Whoever is told may leave. Nothing is allocated: a failure would leave the others waiting for ever.
-void child_state::tell(void (exit_observer::*what)()) {
+/// Whoever is told may leave. All are told: there may be no memory to resume one of them, and the others
+/// would wait for ever. @returns the first failure.
+template <class... Args>
+std::exception_ptr child_state::tell(void (exit_observer::*what)(Args...), const Args&... args) noexcept {
+  std::exception_ptr failure;
   for (std::size_t next = 0; next < observers_.size();) {
     const std::shared_ptr<exit_observer> observer = observers_[next];
-    (observer.get()->*what)();
+    try {
+      (observer.get()->*what)(args...);
+    } catch (...) {
+      if (!failure) failure = std::current_exception();
+    }
     if (next < observers_.size() && observers_[next] == observer) ++next;
   }
+  return failure;
 }
 
 /// Sees to it that on_wake() is called when it may have ended.
@@ -117,7 +133,12 @@ void child_state::on_wake() {
   try_reap();
   if (record_) return;
   process_->too_early();
-  arm();
+  try {
+    arm();
+  } catch (...) {
+    if (observers_.empty()) throw;
+    rethrow_any(tell(&exit_observer::on_unwatched, std::current_exception()));
+  }
 }
 
 void child_state::try_reap() {
@@ -133,7 +154,7 @@ void child_state::try_reap() {
   stage_ = stage::ended;
   let_go_of_loop();
   process_->ended();
-  tell(&exit_observer::on_exit);
+  rethrow_any(tell(&exit_observer::on_exit));
 }
 
 void child_state::let_go_of_loop() {
@@ -210,7 +231,7 @@ void child_state::on_timeout() {
   if (record_) return;
   timed_out_ = !over_limit_;
   begin_stop(access::spec(command_).stop);
-  tell(&exit_observer::on_deadline);
+  rethrow_any(tell(&exit_observer::on_deadline));
 }
 
 void child_state::detach() {
@@ -219,8 +240,10 @@ void child_state::detach() {
   stage_ = stage::detached;
   let_go_of_loop();
   if (!record_) process_->give_up(nullptr, {});
-  for (const auto& observer : std::exchange(observers_, {})) observer->on_abandoned();
   close_streams();
+  const std::exception_ptr failure = tell(&exit_observer::on_abandoned);
+  observers_.clear();
+  rethrow_any(failure);
 }
 
 void child_state::close_streams() noexcept {
@@ -241,8 +264,9 @@ void child_state::abandon() noexcept {
   if (stage_ != stage::ended) stage_ = stage::detached;
   let_go_of_loop();
   if (unreaped) process_->give_up(service(), executor_);
-  for (const auto& observer : std::exchange(observers_, {})) observer->on_abandoned();
   close_streams();
+  tell(&exit_observer::on_abandoned); // whom there is no memory to resume is destroyed
+  observers_.clear();
 }
 
 void child_state::shutdown() noexcept {

@@ -15,6 +15,7 @@
 #include <asio/steady_timer.hpp>
 
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,8 @@ public:
   virtual void on_deadline() {}
   /// The handle is gone, and with it every chance to learn of the end. It is an observer no longer.
   virtual void on_abandoned() = 0;
+  /// The loop will not tell of the end, for want of memory to wait for it; another wait may.
+  virtual void on_unwatched(std::exception_ptr why) = 0;
 
 protected:
   ~exit_observer() = default;
@@ -112,7 +115,8 @@ private:
   void arm();
   void on_wake();
   void try_reap();
-  void tell(void (exit_observer::*what)());
+  template <class... Args>
+  std::exception_ptr tell(void (exit_observer::*what)(Args...), const Args&... args) noexcept;
   void require_attached() const;
   void signal_all(int number);
   void expect_end(clock::time_point kill_at);

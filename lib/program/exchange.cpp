@@ -105,6 +105,10 @@ void exchange::on_abandoned() {
   go_on([this] { fail(aborted()); });
 }
 
+void exchange::on_unwatched(std::exception_ptr why) {
+  go_on([&] { fail(why); });
+}
+
 void exchange::read(drain& from) {
   // So many at most before others get their turn.
   for (int reads = 0; reads != 8; ++reads) {

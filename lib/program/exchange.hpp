@@ -60,6 +60,7 @@ private:
   void on_exit() override;
   void on_deadline() override;
   void on_abandoned() override;
+  void on_unwatched(std::exception_ptr why) override;
 
   void add_drain(const output_stream& stream, std::size_t stage, bool is_error);
   template <class Function>

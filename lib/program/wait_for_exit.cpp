@@ -45,6 +45,7 @@ private:
 
   void on_exit() override { complete(nullptr, child_->record()->status); }
   void on_abandoned() override { complete(aborted(), std::nullopt); }
+  void on_unwatched(std::exception_ptr why) override { complete(std::move(why), std::nullopt); }
 
   /// For what comes first: the end, the limit, a cancellation, the loss of the handle.
   void complete(std::exception_ptr error, maybe_status status) {
