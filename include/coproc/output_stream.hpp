@@ -50,7 +50,7 @@ public:
   /// @returns how many; 0 at the end of the stream, or if @p buffer is empty.
   asio::awaitable<std::size_t> read_some(asio::mutable_buffer buffer);
 
-  /// Reads a line.
+  /// Reads a line. One that is there already is given on any execution context.
   /// @returns it, without its '\n' (a '\r' is kept); the last one may lack the '\n'; nullopt at the end.
   /// @throws std::system_error (`std::errc::message_size`) for a line longer than max_line(); what has been
   /// read of it stays for the next read.

@@ -13,10 +13,10 @@ namespace coproc {
 /// Programs whose stdout feeds the next one's stdin: `command("sort") | command("uniq", "-c")`.
 ///
 /// The first stage's in and the last stage's out and every stage's err are as the command says, with run()'s
-/// defaults. Each stage leads a process group of its own; a timeout or cancellation stops them all.
-/// A stage that ends early ends its producers with SIGPIPE, as in a shell; the status of such a producer
-/// counts
-/// (`pipefail`), so look at completed::statuses when that is expected.
+/// defaults. Each stage leads a process group of its own, but for a first one whose stdin is inherited (see
+/// command::process_group); a timeout or cancellation stops them all. A stage that ends early ends its
+/// producers with SIGPIPE, as in a shell; the status of such a producer counts (`pipefail`), so look at
+/// completed::statuses when that is expected.
 ///
 /// @throws std::invalid_argument, at `|`, if an inner stream is already set to something else.
 class pipeline {

@@ -7,7 +7,8 @@ namespace coproc {
 /// How a program is stopped: a signal that asks, a grace period, then SIGKILL.
 ///
 /// The same policy serves child::stop(), a timeout and the cancellation of run(). When the child ends within
-/// the grace period, what is left of its process group is killed (see command::process_group).
+/// the grace period, what is left of its process group is killed (see command::process_group); not if the
+/// host ignores SIGCHLD, since the group's id may be somebody else's by then.
 class stop_policy {
 public:
   /// SIGTERM, 5 s, SIGKILL.
