@@ -30,10 +30,10 @@ void call_and_encode(Function&& function, Tuple& arguments, message& result) {
   using value = typename awaited<std::decay_t<returned>>::type;
   if constexpr (awaited<std::decay_t<returned>>::is_coroutine) {
     if constexpr (std::is_void_v<value>) {
-      run_to_end(call());
+      detail::run_to_end(call());
     } else {
       std::optional<value> kept;
-      run_to_end(keep_result<value>(call(), kept));
+      detail::run_to_end(detail::keep_result<value>(call(), kept));
       wire::encode(result, *kept);
     }
   } else if constexpr (std::is_void_v<value>) {
@@ -78,7 +78,7 @@ struct target_runner<Fn, std::tuple<P...>> {
     // Braces, so that they are decoded in their order.
     std::tuple<std::decay_t<P>...> arguments{wire::decode<std::decay_t<P>>(bytes, &from)...};
     require_end(bytes);
-    call_and_encode(Fn, arguments, result);
+    detail::call_and_encode(Fn, arguments, result);
   }
 
   template <class... A>
@@ -92,7 +92,7 @@ struct target_runner<Fn, std::tuple<P...>> {
       static_assert((std::is_convertible_v<A&&, std::decay_t<P>> && ...),
                     "target: an argument does not convert to the type of its parameter");
       call = begin_call(&target_runner::run, target_name<Fn>());
-      (encode_as<std::decay_t<P>>(call.encoded, std::forward<A>(arguments)), ...);
+      (detail::encode_as<std::decay_t<P>>(call.encoded, std::forward<A>(arguments)), ...);
     }
     return call;
   }
@@ -114,7 +114,7 @@ target_call make_fork_call(Function function) {
   auto kept = std::make_shared<Function>(std::move(function));
   call.closure = [kept](message& result) {
     std::tuple<> none;
-    call_and_encode(*kept, none, result);
+    detail::call_and_encode(*kept, none, result);
   };
   return call;
 }

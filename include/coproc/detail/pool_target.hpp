@@ -42,7 +42,7 @@ struct pool_runner<Fn, std::tuple<P...>> {
     // Braces, so that they are decoded in their order.
     std::tuple<std::decay_t<P>...> arguments{wire::decode<std::decay_t<P>>(bytes, &from)...};
     require_end(bytes);
-    call_and_encode(Fn, arguments, result);
+    detail::call_and_encode(Fn, arguments, result);
   }
 
   /// Of the arguments of several calls, one after the other.
@@ -69,7 +69,7 @@ struct pool_runner<Fn, std::tuple<P...>> {
   /// Adds the arguments of one item.
   template <class... A>
   static void encode(message& to, A&&... arguments) {
-    (encode_as<std::decay_t<P>>(to, std::forward<A>(arguments)), ...);
+    (detail::encode_as<std::decay_t<P>>(to, std::forward<A>(arguments)), ...);
   }
 
 private:

@@ -176,7 +176,7 @@ private:
       for (const auto& each : value) process(each);
     else {
       check_type<std::remove_cv_t<T>>();
-      save_value<std::remove_cv_t<T>>(*this, value);
+      impl::save_value<std::remove_cv_t<T>>(*this, value);
     }
   }
   template <class T>
@@ -278,7 +278,7 @@ private:
       for (auto& each : value) process(each);
     else {
       check_type<type>();
-      load_value(*this, value);
+      impl::load_value(*this, value);
     }
   }
   template <class T>

@@ -23,13 +23,13 @@ struct set_codec {
   static void save(output_archive& out, const C& value) {
     const level deeper(out.state().depth);
     save_length(out, value.size());
-    for (const Key& each : value) save_value(out, each);
+    for (const Key& each : value) impl::save_value(out, each);
   }
   static void load(input_archive& in, C& value) {
     const level deeper(in.state().depth);
     const std::size_t count = in.read_length(impl::min_size<Key>());
     value.clear();
-    reserve_some(value, count, in.left());
+    impl::reserve_some(value, count, in.left());
     for (std::size_t i = 0; i != count; ++i) value.emplace_hint(value.end(), make_value<Key>(in));
   }
 };
@@ -43,15 +43,15 @@ struct map_codec {
     const level deeper(out.state().depth);
     save_length(out, value.size());
     for (const auto& [key, mapped] : value) {
-      save_value(out, key);
-      save_value(out, mapped);
+      impl::save_value(out, key);
+      impl::save_value(out, mapped);
     }
   }
   static void load(input_archive& in, C& value) {
     const level deeper(in.state().depth);
     const std::size_t count = in.read_length(impl::min_size<Key>() + impl::min_size<Value>());
     value.clear();
-    reserve_some(value, count, in.left());
+    impl::reserve_some(value, count, in.left());
     for (std::size_t i = 0; i != count; ++i) {
       Key key = make_value<Key>(in);
       if constexpr (made_then_loaded<Value>)
@@ -68,9 +68,9 @@ private:
     const auto entry = value.emplace_hint(value.end(), std::piecewise_construct,
                                           std::forward_as_tuple(std::move(key)), std::tuple<>());
     if (value.size() != before)
-      load_value(in, entry->second);
+      impl::load_value(in, entry->second);
     else
-      load_value(in, *std::make_unique<Value>()); // the first one of a key stays
+      impl::load_value(in, *std::make_unique<Value>()); // the first one of a key stays
   }
 };
 

@@ -104,7 +104,7 @@ template <class T>
 void save_by_cereal(output_archive& out, const T& value) {
   const level deeper(out.state().depth);
   const std::size_t before = out.written();
-  call_save(out, value);
+  impl::call_save(out, value);
   if (out.written() == before) out.write("", 1);
 }
 
@@ -118,7 +118,7 @@ void load_some(input_archive& in, const Call& call) {
 
 template <class T>
 void load_by_cereal(input_archive& in, T& value) {
-  load_some(in, [&] { call_load(in, value); });
+  load_some(in, [&] { impl::call_load(in, value); });
 }
 
 /// Lets a class construct an object in @p room. Should it throw when it has constructed, the object is left
@@ -136,7 +136,7 @@ template <class T>
 std::unique_ptr<T> new_by_cereal(input_archive& in) {
   const auto free = [](T* room) { std::allocator<T>().deallocate(room, 1); };
   std::unique_ptr<T, decltype(free)> room(std::allocator<T>().allocate(1), free);
-  construct_by_cereal(in, room.get());
+  impl::construct_by_cereal(in, room.get());
   return std::unique_ptr<T>(room.release());
 }
 
@@ -147,11 +147,11 @@ T make_by_cereal(input_archive& in) {
     return std::move(*value);
   } else if constexpr (std::is_default_constructible_v<T>) {
     T value = T();
-    load_by_cereal(in, value);
+    impl::load_by_cereal(in, value);
     return value;
   } else {
     const std::unique_ptr<T> value(cereal::access::construct<T>()); // which may be private
-    load_by_cereal(in, *value);
+    impl::load_by_cereal(in, *value);
     return std::move(*value);
   }
 }

@@ -106,7 +106,7 @@ consteval auto find_among(list<First, Others...>) {
   if constexpr (found::found)
     return found();
   else
-    return find_among<Holder, I + 1, Holders...>(list<Others...>());
+    return impl::find_among<Holder, I + 1, Holders...>(list<Others...>());
 }
 
 /// @returns the first culprit in T, of type culprit<...>, or no_culprit. @tparam Holders what T was found in:
@@ -119,7 +119,7 @@ consteval auto find_culprit() {
   else if constexpr (obstacle_of<type>() != obstacle::none)
     return culprit<type, obstacle_of<type>(), Where>();
   else
-    return find_among<type, 0, Holders...>(typename parts_of<type>::type());
+    return impl::find_among<type, 0, Holders...>(typename parts_of<type>::type());
 }
 
 template <class Culprit>

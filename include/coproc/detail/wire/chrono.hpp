@@ -15,7 +15,7 @@ struct codec<std::chrono::duration<R, P>> {
   static constexpr bool flat = impl::flat<R>() && !holds_bool<R>();
 
   static void save(output_archive& out, const std::chrono::duration<R, P>& value) {
-    save_value(out, value.count());
+    impl::save_value(out, value.count());
   }
   static void load(input_archive& in, std::chrono::duration<R, P>& value) {
     value = std::chrono::duration<R, P>(make_value<R>(in));
@@ -29,7 +29,7 @@ struct codec<std::chrono::time_point<C, D>> {
   static constexpr bool flat = impl::flat<D>();
 
   static void save(output_archive& out, const std::chrono::time_point<C, D>& value) {
-    save_value(out, value.time_since_epoch());
+    impl::save_value(out, value.time_since_epoch());
   }
   static void load(input_archive& in, std::chrono::time_point<C, D>& value) {
     value = std::chrono::time_point<C, D>(make_value<D>(in));
@@ -48,7 +48,7 @@ struct calendar_codec {
   static constexpr std::size_t min_size = sizeof(Number);
 
   static void save(output_archive& out, const T& value) {
-    save_value(out, static_cast<Number>(number_of(value)));
+    impl::save_value(out, static_cast<Number>(number_of(value)));
   }
   static void load(input_archive& in, T& value) { value = T(make_value<Number>(in)); }
 };
@@ -68,9 +68,9 @@ struct codec<std::chrono::year_month_day> {
   static constexpr std::size_t min_size = 4;
 
   static void save(output_archive& out, const std::chrono::year_month_day& value) {
-    save_value(out, value.year());
-    save_value(out, value.month());
-    save_value(out, value.day());
+    impl::save_value(out, value.year());
+    impl::save_value(out, value.month());
+    impl::save_value(out, value.day());
   }
   static void load(input_archive& in, std::chrono::year_month_day& value) {
     const auto year = make_value<std::chrono::year>(in);

@@ -23,11 +23,11 @@ struct tuple_codec {
 
   static void save(output_archive& out, const Tuple& value) {
     if constexpr (sizeof...(T) == 0) out.write("", 1);
-    std::apply([&](const auto&... each) { (save_value(out, each), ...); }, value);
+    std::apply([&](const auto&... each) { (impl::save_value(out, each), ...); }, value);
   }
   static void load(input_archive& in, Tuple& value) {
     if constexpr (sizeof...(T) == 0) in.skip(1);
-    std::apply([&](auto&... each) { (load_value(in, each), ...); }, value);
+    std::apply([&](auto&... each) { (impl::load_value(in, each), ...); }, value);
   }
   static Tuple make(input_archive& in) { return Tuple{make_value<std::remove_const_t<T>>(in)...}; }
 };
@@ -56,13 +56,13 @@ struct codec<std::optional<T>> {
 
   static void save(output_archive& out, const std::optional<T>& value) {
     save_flag(out, value.has_value());
-    if (value) save_value<std::remove_const_t<T>>(out, *value);
+    if (value) impl::save_value<std::remove_const_t<T>>(out, *value);
   }
   static void load(input_archive& in, std::optional<T>& value) {
     value.reset();
     if (!load_flag(in)) return;
     if constexpr (made_then_loaded<T>)
-      load_value(in, value.emplace());
+      impl::load_value(in, value.emplace());
     else
       value.emplace(make_value<std::remove_const_t<T>>(in));
   }
@@ -80,12 +80,12 @@ struct codec<std::variant<T...>> {
     if (value.valueless_by_exception()) throw error("wire: a std::variant that lost its value can't cross");
     const auto which = static_cast<index>(value.index());
     out.write(&which, sizeof which);
-    std::visit([&](const auto& held) { save_value(out, held); }, value);
+    std::visit([&](const auto& held) { impl::save_value(out, held); }, value);
   }
   static void load(input_archive& in, type& value) {
     load_as(in, [&]<std::size_t I>() -> decltype(auto) {
       if constexpr (made_then_loaded<std::variant_alternative_t<I, type>>)
-        load_value(in, value.template emplace<I>());
+        impl::load_value(in, value.template emplace<I>());
       else
         value.template emplace<I>(make_value<alternative<I>>(in));
     });
@@ -129,7 +129,7 @@ struct pointer_codec {
       const T& object = *value;
       if (typeid(object) != typeid(T)) throw_sliced(typeid(T), typeid(object));
     }
-    save_value<std::remove_const_t<T>>(out, *value);
+    impl::save_value<std::remove_const_t<T>>(out, *value);
   }
   static void load(input_archive& in, Pointer& value) {
     const level deeper(in.state().depth);
@@ -140,7 +140,7 @@ struct pointer_codec {
       value = new_by_cereal<object>(in);
     else if constexpr (made_then_loaded<object>) {
       auto made = std::make_unique<object>();
-      load_value(in, *made);
+      impl::load_value(in, *made);
       value = std::move(made);
     } else
       value = std::unique_ptr<object>(new object(make_value<object>(in)));

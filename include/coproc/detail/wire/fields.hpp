@@ -102,19 +102,19 @@ constexpr auto tie_fields(T& value, std::index_sequence<I...>) noexcept {
 }
 template <class T>
 constexpr auto tie_fields(T& value) noexcept {
-  return tie_fields(value, std::make_index_sequence<initializers<std::remove_cv_t<T>>>());
+  return impl::tie_fields(value, std::make_index_sequence<initializers<std::remove_cv_t<T>>>());
 }
 
 /// The fields' types, const included.
 template <class T>
-using tied = decltype(tie_fields(std::declval<T&>()));
+using tied = decltype(impl::tie_fields(std::declval<T&>()));
 template <class T, std::size_t I>
 using field = std::remove_reference_t<std::tuple_element_t<I, tied<T>>>;
 
 /// A field of a volatile object is volatile, what a reference in it refers to is not.
 template <class T, std::size_t... I>
 consteval bool holds_references(std::index_sequence<I...>) {
-  using in_volatile = decltype(tie_fields(std::declval<const volatile T&>()));
+  using in_volatile = decltype(impl::tie_fields(std::declval<const volatile T&>()));
   return (!std::is_volatile_v<std::remove_reference_t<std::tuple_element_t<I, in_volatile>>> || ...);
 }
 
@@ -130,7 +130,8 @@ using fields = decltype(list_fields<T>(std::make_index_sequence<initializers<T>>
 /// Calls @p f for a reference to each field, first to last.
 template <class T, class F>
 void for_each_field(T& value, const F& f) {
-  if constexpr (!std::is_empty_v<T>) std::apply([&](auto&... each) { (f(each), ...); }, tie_fields(value));
+  if constexpr (!std::is_empty_v<T>)
+    std::apply([&](auto&... each) { (f(each), ...); }, impl::tie_fields(value));
 }
 
 } // namespace coproc::wire::impl

@@ -45,7 +45,7 @@ void load_contiguous(input_archive& in, C& into, std::size_t count) {
     if (count != 0) std::memcpy(static_cast<void*>(into.data()), from, count * sizeof(T));
   }
   if constexpr (holds_bool<T>())
-    for (const T& each : into) check_bools(each);
+    for (const T& each : into) impl::check_bools(each);
 }
 
 template <class C, class T, class A>
@@ -59,7 +59,7 @@ struct codec<std::basic_string<C, T, A>> {
     out.write(value.data(), value.size() * sizeof(C));
   }
   static void load(input_archive& in, type& value) {
-    load_contiguous<C>(in, value, in.read_length(sizeof(C)));
+    impl::load_contiguous<C>(in, value, in.read_length(sizeof(C)));
   }
 };
 
@@ -69,7 +69,7 @@ struct codec<std::filesystem::path> {
   static constexpr std::size_t min_size = 8;
 
   static void save(output_archive& out, const std::filesystem::path& value) {
-    save_value(out, value.native());
+    impl::save_value(out, value.native());
   }
   static void load(input_archive& in, std::filesystem::path& value) {
     value = make_value<std::filesystem::path::string_type>(in);
@@ -92,21 +92,21 @@ struct sequence_codec {
     if constexpr (contiguous)
       out.write(value.data(), value.size() * sizeof(T));
     else
-      for (const auto& each : value) save_value<T>(out, each);
+      for (const auto& each : value) impl::save_value<T>(out, each);
   }
   static void load(input_archive& in, C& value) {
     const level deeper(in.state().depth);
     const std::size_t count = in.read_length(impl::min_size<T>());
     if constexpr (as_block)
-      load_contiguous<T>(in, value, count);
+      impl::load_contiguous<T>(in, value, count);
     else {
       value.clear();
-      reserve_some(value, count, in.left());
+      impl::reserve_some(value, count, in.left());
       for (std::size_t i = 0; i != count; ++i) {
         if constexpr (!made_then_loaded<T> || std::is_same_v<T, bool>)
           value.push_back(make_value<T>(in));
         else
-          load_value(in, value.emplace_back());
+          impl::load_value(in, value.emplace_back());
       }
     }
   }
@@ -173,11 +173,11 @@ struct codec<std::array<T, N>> {
 
   static void save(output_archive& out, const std::array<T, N>& value) {
     if constexpr (N == 0) out.write("", 1);
-    for (const T& each : value) save_value(out, each);
+    for (const T& each : value) impl::save_value(out, each);
   }
   static void load(input_archive& in, std::array<T, N>& value) {
     if constexpr (N == 0) in.skip(1);
-    for (T& each : value) load_value(in, each);
+    for (T& each : value) impl::load_value(in, each);
   }
   static std::array<T, N> make(input_archive& in) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {

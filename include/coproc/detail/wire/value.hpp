@@ -68,10 +68,10 @@ void check_bools(const T& value) {
   } else if constexpr (!holds_bool<T>())
     return;
   else if constexpr (kind_of<T>() == kind::aggregate)
-    for_each_field(value, [](const auto& each) { check_bools(each); });
+    impl::for_each_field(value, [](const auto& each) { impl::check_bools(each); });
   else
     for (const auto& each : value) // a std::array
-      check_bools(each);
+      impl::check_bools(each);
 }
 
 /// Small ones without what happens to be in their padding, for the sake of memory checkers: they would see
@@ -91,18 +91,18 @@ void save_flat(output_archive& out, const T& value) {
 template <class T>
 void save_value(output_archive& out, const T& value) {
   if constexpr (flat<T>())
-    save_flat(out, value);
+    impl::save_flat(out, value);
   else if constexpr (kind_of<T>() == kind::standard)
     codec<T>::save(out, value);
   else if constexpr (kind_of<T>() == kind::handle)
     cereal::access::member_save(out, value);
   else if constexpr (kind_of<T>() == kind::cereal)
-    save_by_cereal(out, value);
+    impl::save_by_cereal(out, value);
   else if constexpr (std::is_empty_v<T>)
     out.write("", 1);
   else
-    for_each_field(value,
-                   [&](const auto& each) { save_value<std::remove_cvref_t<decltype(each)>>(out, each); });
+    impl::for_each_field(
+        value, [&](const auto& each) { impl::save_value<std::remove_cvref_t<decltype(each)>>(out, each); });
 }
 
 template <class T>
@@ -111,17 +111,17 @@ void load_value(input_archive& in, T& value) {
     static_assert(!std::is_const_v<T>, "coproc: a const object or field can't be loaded into");
   else if constexpr (flat<T>()) {
     in.read(static_cast<void*>(std::addressof(value)), sizeof value);
-    check_bools(value);
+    impl::check_bools(value);
   } else if constexpr (kind_of<T>() == kind::standard)
     codec<T>::load(in, value);
   else if constexpr (kind_of<T>() == kind::handle)
     cereal::access::member_load(in, value);
   else if constexpr (kind_of<T>() == kind::cereal)
-    load_by_cereal(in, value);
+    impl::load_by_cereal(in, value);
   else if constexpr (std::is_empty_v<T>)
     in.skip(1);
   else
-    for_each_field(value, [&](auto& each) { load_value(in, each); });
+    impl::for_each_field(value, [&](auto& each) { impl::load_value(in, each); });
 }
 
 /// For what was copied as plain memory: with its padding, so that its fields can't be read one by one.
@@ -130,7 +130,7 @@ T make_flat(input_archive& in) {
   std::array<std::byte, sizeof(T)> bytes;
   in.read(bytes.data(), bytes.size());
   T value = std::bit_cast<T>(bytes);
-  check_bools(value);
+  impl::check_bools(value);
   return value;
 }
 
@@ -148,12 +148,12 @@ T make_value(input_archive& in) {
     return T::arrive(in);
   else if constexpr (made_then_loaded<T>) {
     T value{};
-    load_value(in, value);
+    impl::load_value(in, value);
     return value;
   } else if constexpr (flat<T>())
     return make_flat<T>(in);
   else if constexpr (kind_of<T>() == kind::aggregate)
-    return make_aggregate<T>(in, fields<T>());
+    return impl::make_aggregate<T>(in, fields<T>());
   else
     return codec<T>::make(in);
 }
