@@ -4,9 +4,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 struct job {
@@ -47,6 +49,13 @@ public:
 };
 struct callback {
   std::function<void()> call;
+};
+struct seeded_hash {
+  std::size_t seed = 0;
+  std::size_t operator()(int) const { return seed; }
+};
+struct tables {
+  std::unordered_map<int, int, seeded_hash> numbers;
 };
 union either {
   int i;
@@ -116,6 +125,13 @@ using type = either;
 #endif
 #ifdef DELETER // a deleter of its own, or to an array | use std::default_delete, or std::vector
 using type = std::unique_ptr<int[]>;
+#endif
+
+#ifdef COMPARATOR // has a state, which does not cross | use a class without data members | std::set<int, bool
+using type = std::set<int, bool (*)(int, int)>;
+#endif
+#ifdef HASH // has a state, which does not cross | field_of<tables, 0> | T = tables
+using type = tables;
 #endif
 
 #if !defined(NOTHING_WRONG) && !defined(RAW_INSIDE) && !defined(NO_DEFAULT)

@@ -12,10 +12,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <queue>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -77,6 +81,12 @@ struct twice {
   void load(Archive&) {}
 };
 
+struct seeded {
+  int seed = 0;
+  bool operator()(int, int) const { return seed != 0; }
+  std::size_t operator()(int) const { return static_cast<std::size_t>(seed); }
+};
+
 static_assert(on_wire::crossable<int> && on_wire::crossable<bool> && on_wire::crossable<long double>);
 static_assert(on_wire::crossable<colour> && on_wire::crossable<std::byte> &&
               on_wire::crossable<std::nullopt_t> == false);
@@ -118,6 +128,17 @@ static_assert(!on_wire::crossable<std::unique_ptr<int, void (*)(int*)>> &&
 static_assert(!on_wire::crossable<std::map<int, int*>> &&
               !on_wire::crossable<std::optional<std::variant<int, char*>>>);
 static_assert(!on_wire::crossable<std::pair<int&, int>>);
+static_assert(on_wire::crossable<std::set<int, std::greater<>>> &&
+              on_wire::crossable<std::unordered_map<int, int, std::hash<int>, std::equal_to<>>>);
+static_assert(!on_wire::crossable<std::set<int, bool (*)(int, int)>> &&
+              !on_wire::crossable<std::multiset<int, std::function<bool(int, int)>>>);
+static_assert(!on_wire::crossable<std::map<int, int, seeded>> &&
+              !on_wire::crossable<std::vector<std::multimap<int, int, seeded>>>);
+static_assert(!on_wire::crossable<std::unordered_set<int, seeded>> &&
+              !on_wire::crossable<std::unordered_multiset<int, std::hash<int>, seeded>>);
+static_assert(!on_wire::crossable<std::unordered_map<int, int, seeded>> &&
+              !on_wire::crossable<std::unordered_multimap<int, int, std::hash<int>, seeded>>);
+static_assert(!on_wire::crossable<std::queue<int>> && !on_wire::crossable<std::priority_queue<int>>);
 
 static_assert(on_wire::is_flat<int> && on_wire::is_flat<bool> && on_wire::is_flat<point> &&
               on_wire::is_flat<flags>);

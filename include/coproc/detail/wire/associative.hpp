@@ -14,10 +14,21 @@
 
 namespace coproc::wire::impl {
 
+/// @returns what keeps a container with the functions F, for its order or its buckets, from crossing: the
+/// receiver makes its own ones.
+template <class... F>
+consteval obstacle obstacle_of_functions() {
+  if constexpr (!(std::is_empty_v<F> && ...))
+    return obstacle::comparator;
+  else
+    return (std::is_default_constructible_v<F> && ...) ? obstacle::none : obstacle::no_constructor;
+}
+
 /// Sets and maps, ordered and not, unique and not.
-template <class C, class Key>
+template <class C, class Key, class... F>
 struct set_codec {
   using parts = list<Key>;
+  static constexpr impl::obstacle obstacle = obstacle_of_functions<F...>();
   static constexpr std::size_t min_size = 8;
 
   static void save(output_archive& out, const C& value) {
@@ -34,9 +45,10 @@ struct set_codec {
   }
 };
 
-template <class C, class Key, class Value>
+template <class C, class Key, class Value, class... F>
 struct map_codec {
   using parts = list<Key, Value>;
+  static constexpr impl::obstacle obstacle = obstacle_of_functions<F...>();
   static constexpr std::size_t min_size = 8;
 
   static void save(output_archive& out, const C& value) {
@@ -75,21 +87,22 @@ private:
 };
 
 template <class K, class C, class A>
-struct codec<std::set<K, C, A>> : set_codec<std::set<K, C, A>, K> {};
+struct codec<std::set<K, C, A>> : set_codec<std::set<K, C, A>, K, C> {};
 template <class K, class C, class A>
-struct codec<std::multiset<K, C, A>> : set_codec<std::multiset<K, C, A>, K> {};
+struct codec<std::multiset<K, C, A>> : set_codec<std::multiset<K, C, A>, K, C> {};
 template <class K, class H, class E, class A>
-struct codec<std::unordered_set<K, H, E, A>> : set_codec<std::unordered_set<K, H, E, A>, K> {};
+struct codec<std::unordered_set<K, H, E, A>> : set_codec<std::unordered_set<K, H, E, A>, K, H, E> {};
 template <class K, class H, class E, class A>
-struct codec<std::unordered_multiset<K, H, E, A>> : set_codec<std::unordered_multiset<K, H, E, A>, K> {};
+struct codec<std::unordered_multiset<K, H, E, A>> : set_codec<std::unordered_multiset<K, H, E, A>, K, H, E> {
+};
 template <class K, class V, class C, class A>
-struct codec<std::map<K, V, C, A>> : map_codec<std::map<K, V, C, A>, K, V> {};
+struct codec<std::map<K, V, C, A>> : map_codec<std::map<K, V, C, A>, K, V, C> {};
 template <class K, class V, class C, class A>
-struct codec<std::multimap<K, V, C, A>> : map_codec<std::multimap<K, V, C, A>, K, V> {};
+struct codec<std::multimap<K, V, C, A>> : map_codec<std::multimap<K, V, C, A>, K, V, C> {};
 template <class K, class V, class H, class E, class A>
-struct codec<std::unordered_map<K, V, H, E, A>> : map_codec<std::unordered_map<K, V, H, E, A>, K, V> {};
+struct codec<std::unordered_map<K, V, H, E, A>> : map_codec<std::unordered_map<K, V, H, E, A>, K, V, H, E> {};
 template <class K, class V, class H, class E, class A>
 struct codec<std::unordered_multimap<K, V, H, E, A>>
-    : map_codec<std::unordered_multimap<K, V, H, E, A>, K, V> {};
+    : map_codec<std::unordered_multimap<K, V, H, E, A>, K, V, H, E> {};
 
 } // namespace coproc::wire::impl

@@ -70,6 +70,10 @@ struct crosses {
   static_assert(Found != deleter,
                 "coproc: a smart pointer with a deleter of its own, or to an array, can't cross to "
                 "another process: use std::default_delete, or std::vector");
+  static_assert(Found != comparator,
+                "coproc: the comparator, the hash or the equality of this set or map has a state, which does "
+                "not cross to another process (a function pointer and a std::function are states, too): use "
+                "a class without data members");
   static_assert(Found != abstract,
                 "coproc: an object of an abstract class can't be made by the receiver: pass a "
                 "std::variant of the classes that can come");

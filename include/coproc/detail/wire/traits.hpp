@@ -68,6 +68,7 @@ enum class obstacle {
   unknown_fields,
   too_many_fields,
   deleter,
+  comparator,
   abstract,
 };
 
