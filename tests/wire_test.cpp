@@ -286,6 +286,33 @@ BOOST_AUTO_TEST_CASE(a_base_that_two_classes_share_crosses_once) {
   BOOST_TEST(encoded(shape).size() == 3 * sizeof(std::int32_t));
 }
 
+BOOST_AUTO_TEST_CASE(a_base_that_two_classes_share_crosses_with_each_element) {
+  struct by_number {
+    bool operator()(const diamond& a, const diamond& b) const { return a.t < b.t; }
+  };
+  std::list<diamond> shapes(3);
+  std::int32_t number = 0;
+  for (diamond& each : shapes) {
+    each.t = ++number;
+    each.l = 10 * number;
+  }
+  const auto check = [](const auto& got) {
+    std::int32_t expected = 0;
+    BOOST_TEST(got.size() == 3u);
+    for (const diamond& each : got) {
+      ++expected;
+      BOOST_TEST(each.t == expected);
+      BOOST_TEST(each.l == 10 * expected);
+    }
+  };
+  check(through(shapes));
+  check(through(std::set<diamond, by_number>(shapes.begin(), shapes.end())));
+  check(through(std::vector<diamond>(shapes.begin(), shapes.end())));
+  std::map<diamond, int, by_number> places;
+  for (const diamond& each : shapes) places.emplace(each, each.t);
+  for (const auto& [shape, place] : through(places)) BOOST_TEST(shape.t == place);
+}
+
 BOOST_AUTO_TEST_CASE(an_object_of_a_derived_class_is_not_cut_to_its_base) {
   const std::shared_ptr<top> object = std::make_shared<left>();
   message m;

@@ -39,9 +39,9 @@ template <class T>
 T make_value(input_archive& in);
 
 template <class T>
-void save_by_cereal(output_archive& out, const T& value);
+void save_base_by_cereal(output_archive& out, const T& base);
 template <class T>
-void load_by_cereal(input_archive& in, T& value);
+void load_base_by_cereal(input_archive& in, T& base);
 
 template <class T>
 inline constexpr bool is_pair_of_name = false;
@@ -98,7 +98,23 @@ public:
   }
 
 private:
+  friend class visits;
   std::vector<std::pair<const void*, std::type_index>> visited_;
+};
+
+/// The visits of one object: the next one may be made at the same address.
+class visits {
+public:
+  explicit visits(archive_state& state) : state_(state), before_(state.visited_.size()) {}
+  visits(const visits&) = delete;
+  ~visits() {
+    const auto first = state_.visited_.begin() + static_cast<std::ptrdiff_t>(before_);
+    state_.visited_.erase(first, state_.visited_.end());
+  }
+
+private:
+  archive_state& state_;
+  std::size_t before_;
 };
 
 } // namespace impl
@@ -182,7 +198,7 @@ private:
   template <class T>
   void process_base(const T& base) {
     if constexpr (impl::kind_of<T>() == impl::kind::cereal)
-      impl::save_by_cereal(*this, base); // it may be abstract, or have no constructor
+      impl::save_base_by_cereal(*this, base); // it may be abstract, or have no constructor
     else
       process(base);
   }
@@ -284,7 +300,7 @@ private:
   template <class T>
   void process_base(T& base) {
     if constexpr (impl::kind_of<T>() == impl::kind::cereal)
-      impl::load_by_cereal(*this, base);
+      impl::load_base_by_cereal(*this, base);
     else
       process(base);
   }

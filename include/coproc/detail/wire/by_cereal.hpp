@@ -99,13 +99,20 @@ void call_load(input_archive& in, T& value) {
 
 #undef COPROC_HAS
 
-// Whatever a class does, it takes a byte: the length of a container of them can be checked.
+// Whatever a class does, it takes a byte: the length of a container of them can be checked. The visits of a
+// base are those of the whole object.
 template <class T>
-void save_by_cereal(output_archive& out, const T& value) {
+void save_base_by_cereal(output_archive& out, const T& base) {
   const level deeper(out.state().depth);
   const std::size_t before = out.written();
-  impl::call_save(out, value);
+  impl::call_save(out, base);
   if (out.written() == before) out.write("", 1);
+}
+
+template <class T>
+void save_by_cereal(output_archive& out, const T& value) {
+  const visits here(out.state());
+  impl::save_base_by_cereal(out, value);
 }
 
 template <class Call>
@@ -117,14 +124,21 @@ void load_some(input_archive& in, const Call& call) {
 }
 
 template <class T>
+void load_base_by_cereal(input_archive& in, T& base) {
+  load_some(in, [&] { impl::call_load(in, base); });
+}
+
+template <class T>
 void load_by_cereal(input_archive& in, T& value) {
-  load_some(in, [&] { impl::call_load(in, value); });
+  const visits here(in.state());
+  impl::load_base_by_cereal(in, value);
 }
 
 /// Lets a class construct an object in @p room. Should it throw when it has constructed, the object is left
 /// alone, as cereal does.
 template <class T>
 void construct_by_cereal(input_archive& in, T* room) {
+  const visits here(in.state());
   cereal::memory_detail::LoadAndConstructLoadWrapper<input_archive, T> wrapper(room);
   load_some(
       in, [&] { cereal::detail::Construct<T, input_archive>::load_andor_construct(in, wrapper.construct); });
