@@ -47,6 +47,22 @@ CO_TEST(what_is_put_is_got_in_order) {
   BOOST_TEST(queue.empty());
 }
 
+struct constants {
+  const int a;
+  const int b;
+};
+
+CO_TEST(vectors_of_elements_with_const_fields_cross) {
+  coproc::shared_queue<std::vector<constants>> queue;
+  std::vector<constants> two;
+  two.push_back({1, 2});
+  two.push_back({3, 4});
+  co_await queue.put(two);
+  const std::vector<constants> got = co_await queue.get();
+  BOOST_REQUIRE(got.size() == 2u);
+  BOOST_TEST(got[1].b == 4);
+}
+
 CO_TEST(get_waits_for_a_put) {
   coproc::shared_queue<std::string> queue;
   auto getter = co_await beside(queue.get());

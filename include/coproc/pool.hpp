@@ -192,8 +192,7 @@ private:
   template <class R>
   static void decode_part(detail::stream_batch& batch, std::vector<R>& into) {
     std::span<const std::byte> bytes = batch.bytes.bytes();
-    if constexpr (wire::is_flat<R> && std::is_default_constructible_v<R> && std::is_trivially_copyable_v<R> &&
-                  !std::is_same_v<R, bool>) {
+    if constexpr (wire::impl::takes_any_bytes<R>()) {
       if (bytes.size() == batch.count * sizeof(R)) {
         into.resize(batch.count);
         std::memcpy(into.data(), bytes.data(), bytes.size());
@@ -202,6 +201,14 @@ private:
     }
     into.reserve(batch.count);
     for (std::size_t i = 0; i != batch.count; ++i) into.push_back(wire::decode<R>(bytes, &batch.bytes));
+  }
+
+  template <class R>
+  static void append(std::vector<R>& to, std::vector<R>& from) {
+    if constexpr (std::is_move_assignable_v<R>)
+      to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    else // there are const fields
+      for (R& each : from) to.push_back(std::move(each));
   }
 
   template <class R>
@@ -231,9 +238,7 @@ private:
       all = std::move(parts.front().results);
     } else {
       all.reserve(count);
-      for (auto& each : parts)
-        all.insert(all.end(), std::make_move_iterator(each.results.begin()),
-                   std::make_move_iterator(each.results.end()));
+      for (auto& each : parts) append(all, each.results);
     }
     co_return all;
   }

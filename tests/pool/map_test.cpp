@@ -8,6 +8,7 @@
 #include "support/pending.hpp"
 
 #include <cstddef>
+#include <cstring>
 #include <list>
 #include <map>
 #include <memory>
@@ -68,6 +69,61 @@ CO_TEST_ONCE(starmap_spreads_tuples) {
   std::map<int, int> pairs{{1, 10}, {2, 20}};
   auto more = co_await workers.starmap<t::add>(pairs);
   BOOST_TEST(more == (list_of<int>(11, 22)), boost::test_tools::per_element());
+}
+
+struct named_square {
+  const std::string name;
+  const int value;
+};
+named_square name_square(int x) { return {std::to_string(x), x * x}; }
+struct constant_square {
+  const int value;
+  const int of;
+};
+constant_square square_and_of(int x) { return {x * x, x}; }
+struct half_constant {
+  const int kind = 7;
+  int value = 0;
+};
+half_constant half_constant_square(int x) {
+  half_constant made;
+  made.value = x * x;
+  return made;
+}
+
+CO_TEST_ONCE(results_with_const_fields_cross) {
+  coproc::pool workers(co_await this_executor(), 2);
+  std::vector<int> numbers(100);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const auto named = co_await workers.map<name_square>(numbers, map_options().chunk_size(7));
+  const auto constant = co_await workers.map<square_and_of>(numbers, map_options().chunk_size(7));
+  const auto half = co_await workers.map<half_constant_square>(numbers);
+  BOOST_REQUIRE(named.size() == 100u);
+  BOOST_REQUIRE(constant.size() == 100u);
+  BOOST_REQUIRE(half.size() == 100u);
+  BOOST_TEST(named[99].name == "99");
+  BOOST_TEST(constant[99].value == 99 * 99);
+  BOOST_TEST(half[99].value == 99 * 99);
+  BOOST_TEST(half[99].kind == 7);
+}
+
+struct verdict {
+  bool good;
+  int number;
+};
+verdict bad_bool_if_odd(int number) {
+  verdict made{true, number};
+  const unsigned char two = 2;
+  if (number % 2 == 1) std::memcpy(static_cast<void*>(&made.good), &two, 1);
+  return made;
+}
+
+CO_TEST_ONCE(map_passes_on_no_bool_that_is_neither_0_nor_1) {
+  coproc::pool workers(co_await this_executor(), 1);
+  const auto good = co_await workers.map<bad_bool_if_odd>(list_of<int>(2, 4));
+  BOOST_TEST(good[1].number == 4);
+  auto error = co_await thrown_by<coproc::wire::error>(workers.map<bad_bool_if_odd>(list_of<int>(2, 3)));
+  CHECK_CONTAINS(std::string(error.what()), "expected a bool (0 or 1), found 2");
 }
 
 CO_TEST_ONCE(map_throws_what_an_item_threw) {

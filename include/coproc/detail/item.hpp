@@ -28,7 +28,7 @@ inline constexpr bool is_block = false;
 template <class C>
 inline constexpr bool is_block<std::basic_string<C>> = wire::is_flat<C>;
 template <class E>
-inline constexpr bool is_block<std::vector<E>> = wire::is_flat<E> && !wire::impl::holds_bool<E>();
+inline constexpr bool is_block<std::vector<E>> = wire::impl::takes_any_bytes<E>();
 template <>
 inline constexpr bool is_block<std::vector<bool>> = false;
 

@@ -277,4 +277,13 @@ consteval bool holds_bool() {
     }(typename parts_of<T>::type());
 }
 
+/// @returns whether any bytes of its size are a T, and may be copied over one: const fields can't be.
+template <class T>
+consteval bool takes_any_bytes() {
+  if constexpr (!flat<T>())
+    return false;
+  else
+    return !holds_bool<T>() && std::is_default_constructible_v<T> && std::is_copy_assignable_v<T>;
+}
+
 } // namespace coproc::wire::impl
