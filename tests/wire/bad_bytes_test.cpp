@@ -81,6 +81,9 @@ BOOST_AUTO_TEST_CASE(bytes_that_are_no_value_of_their_type_are_refused) {
                                   'x')) == "wire: expected a bool (0 or 1), found 255");
   BOOST_TEST(complaint<std::vector<flags>>(raw(std::uint64_t{1}, std::uint8_t{3}, 'x', std::int32_t{0})) !=
              "");
+  enum class answer : bool { no, yes };
+  BOOST_TEST(complaint<answer>(raw(std::uint8_t{2})) == "wire: expected a bool (0 or 1), found 2");
+  BOOST_TEST((complaint<std::array<answer, 2>>(raw(std::uint8_t{1}, std::uint8_t{2})) != ""));
   BOOST_TEST((complaint<std::array<bool, 2>>(raw(std::uint8_t{1}, std::uint8_t{2})) != ""));
   BOOST_TEST(complaint<std::optional<int>>(raw(std::uint8_t{2}, 0)) ==
              "wire: expected whether there is a value (0 or 1), found 2");

@@ -264,10 +264,19 @@ consteval bool flat() {
     return false;
 }
 
+/// @returns whether a T is one of the scalars that are 0 or 1: a bool, or an enum of them.
+template <class T>
+consteval bool is_bool() {
+  if constexpr (std::is_enum_v<T>)
+    return std::is_same_v<std::underlying_type_t<T>, bool>;
+  else
+    return std::is_same_v<T, bool>;
+}
+
 /// @returns whether a T, which is flat, has bits that not every value of a byte is good for.
 template <class T>
 consteval bool holds_bool() {
-  if constexpr (std::is_same_v<T, bool>)
+  if constexpr (is_bool<T>())
     return true;
   else if constexpr (scalar<T>)
     return false;

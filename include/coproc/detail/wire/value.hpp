@@ -61,7 +61,7 @@ inline constexpr bool made_then_loaded = std::is_default_constructible_v<T>&& in
 /// A bool is 0 or 1: any other byte in its place is undefined behaviour as soon as it is looked at.
 template <class T>
 void check_bools(const T& value) {
-  if constexpr (std::is_same_v<T, bool>) {
+  if constexpr (is_bool<T>()) {
     unsigned char byte = 0;
     std::memcpy(&byte, &value, 1);
     if (byte > 1) throw_unexpected("a bool (0 or 1)", byte);
