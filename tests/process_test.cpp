@@ -92,6 +92,7 @@ int without_exceptions(int n) noexcept { return n + 1; }
 
 std::unique_ptr<int> increment(std::unique_ptr<int> n) { return std::make_unique<int>(*n + 1); }
 
+int unboxed(const std::unique_ptr<int>& n) { return *n; }
 std::size_t size_of(std::string text) { return text.size(); }
 std::string text_of(std::size_t size) { return std::string(size, 'x'); }
 std::vector<int> same(std::vector<int> v) { return v; }
@@ -272,6 +273,14 @@ METHOD_TEST_ONCE(move_only_things_cross) {
   BOOST_TEST(*n == 42);
   n = co_await p.result();
   BOOST_TEST(*n == 42);
+}
+
+METHOD_TEST_ONCE(a_move_only_argument_may_stay_here) {
+  const auto here = std::make_unique<int>(41);
+  process p{by(method), target<unboxed>, here};
+  co_await p.start();
+  const int n = co_await p.result();
+  BOOST_TEST(n == *here);
 }
 
 METHOD_TEST_ONCE(arguments_are_encoded_when_the_object_is_made) {

@@ -54,6 +54,12 @@ constexpr void check_parameter() {
   wire::check<std::decay_t<Parameter>>();
 }
 
+/// Whether encode_as<T>() takes an A. What has the type already is encoded where it is, and need not be
+/// copyable.
+template <class A, class T>
+inline constexpr bool is_encodable_as =
+    std::is_same_v<std::remove_cvref_t<A>, T> || std::is_convertible_v<A&&, T>;
+
 /// Adds @p argument, converted to the parameter's type T where it has another.
 template <class T, class A>
 void encode_as(message& to, A&& argument) {
@@ -89,7 +95,7 @@ struct target_runner<Fn, std::tuple<P...>> {
                   "target: the number of arguments is not that of the parameters");
     target_call call;
     if constexpr (sizeof...(A) == sizeof...(P)) {
-      static_assert((std::is_convertible_v<A&&, std::decay_t<P>> && ...),
+      static_assert((is_encodable_as<A, std::decay_t<P>> && ...),
                     "target: an argument does not convert to the type of its parameter");
       call = begin_call(&target_runner::run, target_name<Fn>());
       (detail::encode_as<std::decay_t<P>>(call.encoded, std::forward<A>(arguments)), ...);

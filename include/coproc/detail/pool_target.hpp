@@ -71,12 +71,6 @@ struct pool_runner<Fn, std::tuple<P...>> {
   static void encode(message& to, A&&... arguments) {
     (detail::encode_as<std::decay_t<P>>(to, std::forward<A>(arguments)), ...);
   }
-
-private:
-  /// What has the type already is encoded where it is, and need not be copyable.
-  template <class A, class T>
-  static constexpr bool is_encodable_as =
-      std::is_same_v<std::remove_cvref_t<A>, T> || std::is_convertible_v<A&&, T>;
 };
 
 template <auto Fn>
