@@ -93,6 +93,10 @@ int without_exceptions(int n) noexcept { return n + 1; }
 std::unique_ptr<int> increment(std::unique_ptr<int> n) { return std::make_unique<int>(*n + 1); }
 
 int unboxed(const std::unique_ptr<int>& n) { return *n; }
+#ifdef __cpp_static_call_operator
+constexpr auto static_lambda = [](int n) static noexcept { return n + 1; };
+#endif
+
 std::size_t size_of(std::string text) { return text.size(); }
 std::string text_of(std::size_t size) { return std::string(size, 'x'); }
 std::vector<int> same(std::vector<int> v) { return v; }
@@ -282,6 +286,15 @@ METHOD_TEST_ONCE(a_move_only_argument_may_stay_here) {
   const int n = co_await p.result();
   BOOST_TEST(n == *here);
 }
+
+#ifdef __cpp_static_call_operator
+METHOD_TEST_ONCE(a_static_lambda_is_a_target) {
+  process p{by(method), target<static_lambda>, 41};
+  co_await p.start();
+  const int n = co_await p.result();
+  BOOST_TEST(n == 42);
+}
+#endif
 
 METHOD_TEST_ONCE(arguments_are_encoded_when_the_object_is_made) {
   std::vector<int> v{1, 2, 3};

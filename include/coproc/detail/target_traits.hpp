@@ -24,10 +24,8 @@ struct function_parts<R (*)(P...)> {
 template <class R, class... P>
 struct function_parts<R (*)(P...) noexcept> : function_parts<R (*)(P...)> {};
 
-template <class Member>
-struct call_operator {
-  static constexpr bool known = false;
-};
+template <class Operator>
+struct call_operator : function_parts<Operator> {}; // a static one has the type of a function
 template <class C, class R, class... P>
 struct call_operator<R (C::*)(P...) const> : function_parts<R (*)(P...)> {};
 template <class C, class R, class... P>
