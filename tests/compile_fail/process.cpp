@@ -2,9 +2,23 @@
 // in the comments.
 #include <coproc/process.hpp>
 
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+
 #include <string>
 
 int add(int a, int b) { return a + b; }
+
+class rooted {
+public:
+  rooted() = default;
+  rooted(const rooted&) = delete;
+  template <class Archive>
+  void serialize(Archive&) {}
+};
+void take_rooted(const rooted&) {}
+asio::awaitable<int, asio::io_context::executor_type> elsewhere() { co_return 1; }
+asio::awaitable<const std::string&> refer(const std::string& text);
 
 void good() {
   coproc::process p{coproc::target<add>, 1, 2};
@@ -25,5 +39,14 @@ void bad() {
 #endif
 #ifdef LAMBDA // a lambda with captures needs a fork, process p{coproc::fork_target, lambda}
   coproc::process p{[n] { return n; }};
+#endif
+#ifdef CANNOT_BE_MOVED // an object of a parameter's class can't be moved: pass a std::unique_ptr to it
+  coproc::process p{coproc::target<take_rooted>, rooted()};
+#endif
+#ifdef EXECUTOR // a coroutine has to return asio::awaitable<R>, with its default executor
+  coproc::process p{coproc::target<elsewhere>};
+#endif
+#ifdef COROUTINE_OF_REFERENCE // a coroutine returns a reference
+  coproc::process p{coproc::target<refer>, "text"};
 #endif
 }

@@ -51,6 +51,8 @@ constexpr void check_parameter() {
   static_assert(!std::is_lvalue_reference_v<Parameter> || std::is_const_v<std::remove_reference_t<Parameter>>,
                 "target: a parameter is a non-const reference; memory is not shared, so what the function "
                 "changes there would be lost: return it instead");
+  static_assert(std::is_move_constructible_v<std::decay_t<Parameter>>,
+                "target: an object of a parameter's class can't be moved: pass a std::unique_ptr to it");
   wire::check<std::decay_t<Parameter>>();
 }
 
@@ -81,10 +83,12 @@ template <auto Fn, class... P>
 struct target_runner<Fn, std::tuple<P...>> {
   /// The entry_point of Fn: what its address stands for in every process.
   static void run(std::span<const std::byte> bytes, message& from, message& result) {
-    // Braces, so that they are decoded in their order.
-    std::tuple<std::decay_t<P>...> arguments{wire::decode<std::decay_t<P>>(bytes, &from)...};
-    require_end(bytes);
-    detail::call_and_encode(Fn, arguments, result);
+    if constexpr ((std::is_move_constructible_v<std::decay_t<P>> && ...)) { // check_parameter() has said it
+      // Braces, so that they are decoded in their order.
+      std::tuple<std::decay_t<P>...> arguments{wire::decode<std::decay_t<P>>(bytes, &from)...};
+      require_end(bytes);
+      detail::call_and_encode(Fn, arguments, result);
+    }
   }
 
   template <class... A>

@@ -38,13 +38,6 @@ template <auto Fn, class... P>
 struct pool_runner<Fn, std::tuple<P...>> {
   static constexpr std::size_t arity = sizeof...(P);
 
-  static void run(std::span<const std::byte> bytes, message& from, message& result) {
-    // Braces, so that they are decoded in their order.
-    std::tuple<std::decay_t<P>...> arguments{wire::decode<std::decay_t<P>>(bytes, &from)...};
-    require_end(bytes);
-    detail::call_and_encode(Fn, arguments, result);
-  }
-
   /// Of the arguments of several calls, one after the other.
   static constexpr item_layout layout() {
     item_layout made;
@@ -75,7 +68,7 @@ struct pool_runner<Fn, std::tuple<P...>> {
 
 template <auto Fn>
 pool_target pool_target_of() {
-  return {&pool_runner<Fn>::run, &target_name<Fn>};
+  return {&target_runner<Fn>::run, &target_name<Fn>};
 }
 
 } // namespace coproc::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 
 #include <cstddef>
@@ -49,6 +50,12 @@ struct awaited {
 };
 template <class T, class Executor>
 struct awaited<asio::awaitable<T, Executor>> {
+  static_assert(
+      std::is_same_v<Executor, asio::any_io_executor>,
+      "target: a coroutine has to return asio::awaitable<R>, with its default executor, as it runs on an "
+      "io_context of the other process");
+  static_assert(!std::is_reference_v<T>,
+                "target: a coroutine returns a reference; memory is not shared: return a value");
   using type = T;
   static constexpr bool is_coroutine = true;
 };
