@@ -14,6 +14,7 @@
 #include <cstring>
 #include <deque>
 #include <filesystem>
+#include <forward_list>
 #include <limits>
 #include <list>
 #include <map>
@@ -84,6 +85,10 @@ BOOST_AUTO_TEST_CASE(containers_cross) {
   CROSSES(std::deque<int>{1, 2});
   CROSSES(std::deque<bool>{true, false});
   CROSSES(std::list<std::string>{"x", "y"});
+  CROSSES(std::forward_list<std::string>{"x", "y"});
+  CROSSES(std::forward_list<int>{});
+  CROSSES(std::forward_list<bool>{true, false});
+  CROSSES(std::forward_list<fixed>{fixed{"a", 1}, fixed{"b", 2}});
   CROSSES(std::set<std::string>{"b", "a"});
   CROSSES(std::multiset<int>{1, 1, 2});
   CROSSES(std::unordered_set<int>{5, 6, 7});

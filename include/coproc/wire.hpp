@@ -13,13 +13,16 @@
 /// How values cross to another process. The library does it for arguments, results and items of queues; a
 /// program needs no more of this than crossable, check() and, in functions of cereal, the archives.
 ///
-/// What can cross: arithmetic types, enums, the containers of the standard library, std::string, optional,
-/// variant, tuple, pair, array, complex, bitset, filesystem::path, of chrono durations, time points, year,
-/// month, day, weekday and year_month_day; unique_ptr and shared_ptr to these (each shared_ptr becomes one to
-/// an object of its own; a cycle is an error); aggregates of these with up to 100 fields, without a base or a
-/// C array, as they are; any class with functions of cereal (serialize, load and save, load_minimal and
-/// save_minimal, load_and_construct; member or not); and handles. A class whose function is for its base gets
-/// it by cereal::base_class.
+/// What can cross: arithmetic types, enums, the containers of the standard library (not its adaptors, queue,
+/// stack and priority_queue; comparators and hashes have to be classes without a state, and the receiver
+/// makes its own), std::string, optional, variant, tuple, pair, array, complex, bitset, filesystem::path, of
+/// chrono durations, time points, year, month, day, weekday and year_month_day; unique_ptr and shared_ptr to
+/// these (each shared_ptr becomes one to an object of its own; a cycle is an error); aggregates of these with
+/// up to 100 fields, without a base or a C array, as they are; any class with functions of cereal (serialize,
+/// load and save, load_minimal and save_minimal, load_and_construct; member or not); and handles. A class
+/// whose function is for its base gets it by cereal::base_class. A size (cereal::make_size_tag) is one of
+/// elements that take a byte or more each: where several are packed into a byte, write the number as a
+/// number.
 ///
 /// Both ends are the same program on the same machine, so numbers are written as they are in memory. What is
 /// read is checked all the same: the bytes of a process that went wrong are an error, and never undefined

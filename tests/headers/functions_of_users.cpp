@@ -9,6 +9,7 @@
 #include <coproc/shared_queue.hpp>
 
 #include <array>
+#include <forward_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -89,6 +90,7 @@ struct all {
   std::array<text, 2> array;
   std::array<flat, 2> flats;
   std::vector<text> vector;
+  std::forward_list<text> forward_list;
   std::optional<text> optional;
   std::optional<constant> constants;
   std::variant<text, own> variant;

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <deque>
 #include <filesystem>
+#include <forward_list>
+#include <iterator>
 #include <list>
 #include <string>
 #include <type_traits>
@@ -118,6 +120,30 @@ template <class T, class A>
 struct codec<std::deque<T, A>> : sequence_codec<std::deque<T, A>, T> {};
 template <class T, class A>
 struct codec<std::list<T, A>> : sequence_codec<std::list<T, A>, T> {};
+
+template <class T, class A>
+struct codec<std::forward_list<T, A>> {
+  using parts = list<T>;
+  static constexpr std::size_t min_size = 8;
+
+  static void save(output_archive& out, const std::forward_list<T, A>& value) {
+    const level deeper(out.state().depth);
+    save_length(out, static_cast<std::size_t>(std::distance(value.begin(), value.end())));
+    for (const T& each : value) impl::save_value(out, each);
+  }
+  static void load(input_archive& in, std::forward_list<T, A>& value) {
+    const level deeper(in.state().depth);
+    const std::size_t count = in.read_length(impl::min_size<T>());
+    value.clear();
+    auto last = value.before_begin();
+    for (std::size_t i = 0; i != count; ++i) {
+      if constexpr (made_then_loaded<T>)
+        impl::load_value(in, *(last = value.emplace_after(last)));
+      else
+        last = value.insert_after(last, make_value<T>(in));
+    }
+  }
+};
 
 template <class A>
 struct codec<std::vector<bool, A>> {
