@@ -96,9 +96,11 @@ public:
   /// The same, begun at once, and run whether or not somebody awaits it.
   /// Arguments of more than 64 KiB hold a descriptor until a worker has them: where thousands of such tasks
   /// are to be queued, max_pending() and apply(), or map(), keep within the limit on those.
-  /// @throws pool_closed; queue_full if pool_options::max_pending() tasks are waiting.
+  /// @throws pool_closed; queue_full if pool_options::max_pending() tasks are waiting. Handles among the
+  /// arguments stay here then.
   template <auto Fn, class... A>
   async_result<detail::target_result<Fn>> apply_async(A&&... arguments) {
+    detail::require_room(state()); // before handles among the arguments are given away
     return async_result<detail::target_result<Fn>>(
         detail::begin_task(state(), detail::pool_target_of<Fn>(), encode<Fn>(std::forward<A>(arguments)...)));
   }

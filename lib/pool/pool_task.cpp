@@ -89,9 +89,13 @@ asio::awaitable<message> run_task(std::shared_ptr<pool_state> pool, pool_target 
   co_return std::move(task->result);
 }
 
-std::shared_ptr<pool_task> begin_task(pool_state& pool, pool_target target, message arguments) {
+void require_room(const pool_state& pool) {
   pool.require_open();
   if (!pool.has_room()) throw queue_full("pool: max_pending tasks wait already");
+}
+
+std::shared_ptr<pool_task> begin_task(pool_state& pool, pool_target target, message arguments) {
+  require_room(pool); // again: what encodes the arguments may have begun tasks
   auto task = std::make_shared<pool_task>(pool, pool.number_of(target), std::move(arguments));
   pool.submit(task, 1, pool_policy::unit_kind::task);
   return task;

@@ -209,6 +209,20 @@ CO_TEST_ONCE(a_worker_keeps_no_handle_of_its_last_result) {
   co_await thrown_by<coproc::connection_closed>([&] { return here.recv(); });
 }
 
+CO_TEST_ONCE(a_task_that_is_not_taken_leaves_the_handles_of_its_arguments_here) {
+  coproc::pool workers(co_await this_executor(), coproc::pool_options().size(1).max_pending(1));
+  auto [here, there] = coproc::make_pipe<std::string>();
+  announcements started;
+  auto running = workers.apply_async<t::announce_and_pause>(started);
+  (void)co_await started.get();
+  auto queued = workers.apply_async<t::nothing>();
+  BOOST_CHECK_THROW((void)workers.apply_async<give_back>(std::move(there)), coproc::queue_full);
+  BOOST_TEST(there.is_open());
+  workers.terminate();
+  BOOST_CHECK_THROW((void)workers.apply_async<give_back>(std::move(there)), coproc::pool_closed);
+  BOOST_TEST(there.is_open());
+}
+
 CO_TEST_ONCE(a_result_that_cannot_be_encoded_is_that_tasks_error) {
   coproc::pool workers(co_await this_executor(), 1);
   auto error = co_await thrown_by<coproc::remote_error>(workers.apply<make_unwritable>());

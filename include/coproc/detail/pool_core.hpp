@@ -25,7 +25,9 @@ class pool_stream;
 
 /// Runs one task, and gives its encoded result.
 asio::awaitable<message> run_task(std::shared_ptr<pool_state> pool, pool_target target, message arguments);
-/// Begins one.
+/// @throws pool_closed; queue_full if as many tasks wait as may.
+void require_room(const pool_state& pool);
+/// Begins one. @throws as require_room().
 std::shared_ptr<pool_task> begin_task(pool_state& pool, pool_target target, message arguments);
 
 /// Of async_result.
