@@ -136,9 +136,11 @@ std::uint32_t host_link::started_items(std::uint64_t sequence) const noexcept {
   return claim::sequence(word) == (sequence & claim::low_mask) ? claim::items(word) : 0;
 }
 
-std::chrono::steady_clock::time_point host_link::started_at() const noexcept {
+std::optional<std::chrono::steady_clock::time_point> host_link::started_at() const noexcept {
   using clock = std::chrono::steady_clock;
-  const std::chrono::nanoseconds since(page().started_at.load(std::memory_order_relaxed));
+  const std::int64_t noted = page().started_at.load(std::memory_order_relaxed);
+  if (noted == item_finished) return std::nullopt;
+  const std::chrono::nanoseconds since(noted);
   const clock::time_point at{std::chrono::duration_cast<clock::duration>(since)};
   return std::min(at, clock::now());
 }

@@ -64,7 +64,8 @@ public:
   bool is_frozen() const noexcept;
   /// @returns how many items of the unit have been started.
   std::uint32_t started_items(std::uint64_t sequence) const noexcept;
-  std::chrono::steady_clock::time_point started_at() const noexcept;
+  /// @returns when the last one was; nullopt: it has finished, and its result may wait for room.
+  std::optional<std::chrono::steady_clock::time_point> started_at() const noexcept;
 
   struct result {
     std::uint64_t sequence = 0;

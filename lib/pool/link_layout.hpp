@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace coproc::detail {
 
@@ -41,10 +42,14 @@ struct claim {
 };
 inline constexpr std::uint32_t largest_unit = claim::low_mask; // items
 
+/// In the place of the time when an item was started: it has finished, whether or not its result is there.
+inline constexpr std::int64_t item_finished = std::numeric_limits<std::int64_t>::max();
+
 struct link_page {
   // Written by the worker; `claimed` also by the host.
   alignas(64) std::atomic<std::uint64_t> claimed;
-  std::atomic<std::int64_t> started_at; ///< Of the item; ns of the steady clock. Not later than its claim.
+  std::atomic<std::int64_t>
+      started_at; ///< Of the item; ns of the steady clock. Not later than its claim. Or item_finished.
   alignas(64) std::atomic<std::uint64_t> tasks_read;
   std::atomic<std::uint32_t> sleeps;     ///< 1: it sleeps on this word. The host takes it to wake it.
   std::atomic<std::uint32_t> wants_room; ///< 1: it waits for the host to read results.

@@ -71,6 +71,7 @@ bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t f
   unit& u = *w.handed.front();
   const std::uint32_t n = std::min(succeeded + failed, u.count - u.done);
   w.since = now;
+  w.late = false;
   w.finished += n;
   at_start_ = at_work_ = 0;
   const bool surprise = n != 0 && learn(u.target, busy);
@@ -97,7 +98,7 @@ bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t f
     settle_rest(u, outcome::cancelled);
   else
     requeue(u);
-  w.stalled = w.full = w.late = false;
+  w.stalled = w.full = false;
   if (set_.max_tasks != 0 && w.given >= set_.max_tasks) w.worn = true;
   if (w.worn && w.handed.empty()) wears_out(w, now);
   if (first_ || owed_ != 0) dispatch(now);
@@ -106,7 +107,8 @@ bool pool_policy::items_done(worker& w, std::uint32_t succeeded, std::uint32_t f
   return wanted;
 }
 
-void pool_policy::frozen(worker& w, bool item_runs, time_point item_since, time_point now) {
+void pool_policy::frozen(worker& w, item_state item, time_point item_since, time_point now) {
+  const bool begun = item != item_state::waiting, runs = item == item_state::running;
   w.freezing = false;
   const bool sharing = std::exchange(w.sharing, false);
   if (w.state == worker_state::killed) return;
@@ -115,32 +117,33 @@ void pool_policy::frozen(worker& w, bool item_runs, time_point item_since, time_
     unit& u = *w.handed.front();
     const bool limited = set_.task_timeout > duration::zero();
     // Without a limit the start of each item is not noted, but that of the unit.
-    if (item_runs) w.since = limited ? item_since : std::max(w.since, item_since);
+    if (runs) w.since = limited ? item_since : std::max(w.since, item_since);
     const duration passed = now - w.since;
-    if (item_runs && u.fate == verdict::cancelled) {
+    if (begun && u.fate == verdict::cancelled) {
       kill = true;
     } else if (limited && passed >= set_.task_timeout) {
-      if (item_runs) {
+      if (runs) {
         kill = true;
-        if (u.fate == verdict::none) u.fate = verdict::timed_out;
       } else {
-        // It does not even begin: somebody has stopped it, or the machine is overloaded. Once can be that.
+        // It does not even begin, or give what it has: somebody has stopped it, or the machine is overloaded.
+        // Once can be that.
         kill = std::exchange(w.late, true);
         give_back = w.stalled = true;
         w.since = now;
       }
+      if (kill && begun && u.fate == verdict::none) u.fate = verdict::timed_out;
     } else {
       const bool slow = passed >= set_.patience;
       if (slow) give_back = w.stalled = true;
-      if (slow && !item_runs) w.look = now + 10 * set_.patience;
-      if (slow && item_runs) learn(u.target, passed);
-      if (item_runs && u.fate == verdict::dropped)
+      if (slow && !runs) w.look = now + 10 * set_.patience;
+      if (slow && runs) learn(u.target, passed);
+      if (begun && u.fate == verdict::dropped)
         stop_after(w, u);
-      else if (item_runs && u.fate == verdict::none && (slow || (sharing && u.divisible)))
+      else if (begun && u.fate == verdict::none && (slow || (sharing && u.divisible)))
         take_rest_back(w, u);
     }
   }
-  for (std::size_t i = w.handed.size(); i-- > (item_runs ? 1u : 0u);) {
+  for (std::size_t i = w.handed.size(); i-- > (begun ? 1u : 0u);) {
     unit& u = *w.handed[i];
     const bool back = give_back && (i != 0 || w.worn || (sharing && u.divisible));
     if (!kill && u.fate == verdict::none && !back) continue;

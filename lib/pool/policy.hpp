@@ -87,7 +87,7 @@ public:
     bool stalled = false;  ///< What waited has been taken back: nothing is handed until the first unit ends.
     bool full = false;     ///< There was no room for the next one: nothing is handed until a unit ends.
     bool sharing = false;  ///< It has more than was thought; what it has not begun is for those without work.
-    bool late = false;     ///< It has not begun what it was given, for the time that a task may take.
+    bool late = false;     ///< It has neither begun nor given anything for the time that a task may take.
     bool unproven = false; ///< It was condemned before it had finished anything: its end counts as a death.
     bool overdue = false;  ///< It was to leave, did not, and is being killed.
   };
@@ -158,9 +158,14 @@ public:
   /// @p busy is the time that it took, of one item. @returns whether anybody wants the results.
   bool items_done(worker& who, std::uint32_t succeeded, std::uint32_t failed, bool last, duration busy,
                   time_point now);
-  /// The answer to freeze. @p item_runs: the first unit has an item that is started and not finished, since
-  /// @p item_since.
-  void frozen(worker& who, bool item_runs, time_point item_since, time_point now);
+  /// How far the next item of a worker's first unit has got that has no result.
+  enum class item_state : std::uint8_t {
+    waiting, ///< It is not started.
+    running,
+    finished, ///< But there may have been no room for its result yet.
+  };
+  /// The answer to freeze. @p item_since: when it was started, if it is running.
+  void frozen(worker& who, item_state item, time_point item_since, time_point now);
   /// A hand action was refused: the worker has no room for more now.
   void no_room(worker& who, unit& what, time_point now);
   /// The unit can't be handed to anybody, but has been settled by the one who carries out.
@@ -170,7 +175,8 @@ public:
   void condemn(worker& who, time_point now);
   /// It has something that makes it better replaced (max_rss): it gets no more work.
   void wears_out(worker& who, time_point now);
-  /// All of its results have been read. @p item_runs as in frozen().
+  /// All of its results have been read. @p item_runs: the first unit has an item that is started and has
+  /// none.
   void ended(worker& who, bool item_runs, time_point now);
   enum class program_result : std::uint8_t { succeeded, failed, cancelled };
   void program_ended(unit& which, program_result how, time_point now);

@@ -180,7 +180,10 @@ void pool_worker::drain_safely(pool_state::clock::time_point now) {
   }
   // What it runs can't be told before all that it has finished is known.
   if (!pool_ || (short_since_ && is_patient(now)) || !std::exchange(freezing_, false)) return;
-  pool_->policy_.frozen(*is_, item_runs(), link_->started_at(), now);
+  auto item = pool_policy::item_state::waiting;
+  const auto since = link_->started_at();
+  if (item_runs()) item = since ? pool_policy::item_state::running : pool_policy::item_state::finished;
+  pool_->policy_.frozen(*is_, item, since.value_or(now), now);
 }
 
 bool pool_worker::is_patient(pool_state::clock::time_point now) const noexcept {

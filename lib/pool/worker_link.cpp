@@ -133,6 +133,8 @@ void worker_link::stamp() {
 
 void worker_link::publish(const task_entry& entry, std::uint32_t item, message& result, ending how,
                           bool last) {
+  // Waiting until the host has room for the result is no part of the time that the item takes.
+  if (settings_.stamp_items) page_.started_at.store(item_finished, std::memory_order_relaxed);
   const std::size_t size = result.size();
   const bool large = size > largest_in_ring || result.descriptor_count() != 0;
   if (how == ending::succeeded && !large && entry.count != 1) {

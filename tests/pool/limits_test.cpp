@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <signal.h>
@@ -32,6 +33,7 @@ using t::announcements;
 namespace {
 
 void keep_all(const std::vector<announcements>&) {}
+std::string text_of(std::size_t size) { return std::string(size, 'x'); }
 
 } // namespace
 
@@ -159,6 +161,24 @@ CO_TEST_ONCE(the_time_of_a_task_counts_from_its_start_and_for_each_item) {
   std::vector<int> times(6, 100);
   auto slept = co_await workers.map<t::sleep_ms>(times, map_options().chunk_size(6));
   BOOST_TEST(slept.size() == 6u);
+}
+
+CO_TEST_ONCE(results_that_a_busy_host_leaves_unread_are_not_late) {
+  coproc::pool workers(co_await this_executor(), pool_options().size(1).task_timeout(sanitized ? 2s : 100ms));
+  // What is short is handed ahead, once that is known.
+  for (int i = 0; i != 100; ++i) (void)co_await workers.apply<text_of>(16'000);
+  const int before = co_await workers.apply<t::own_pid>();
+  std::vector<async_result<std::string>> tasks; // with results of more than the ring has room for
+  for (int i = 0; i != 24; ++i) tasks.push_back(workers.apply_async<text_of>(16'000));
+  co_await tasks.front().wait();
+  std::this_thread::sleep_for(sanitized ? 2500ms : 200ms); // the loop is busy
+  for (std::size_t i = 24; i-- != 20;) tasks[i].cancel();
+  for (std::size_t i = 0; i != 20; ++i) {
+    const std::string got = co_await tasks[i].get();
+    BOOST_TEST(got.size() == 16'000u);
+  }
+  const int after = co_await workers.apply<t::own_pid>();
+  BOOST_TEST(before == after);
 }
 
 CO_TEST_ONCE(a_stopped_worker_is_caught_by_the_timeout) {

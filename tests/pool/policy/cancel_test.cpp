@@ -67,6 +67,54 @@ BOOST_AUTO_TEST_CASE(a_worker_that_does_not_begin_is_replaced) {
   BOOST_TEST(task.starts[0] == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_task_whose_result_waits_for_room_does_not_take_too_long) {
+  auto set = limits_of(1);
+  set.task_timeout = 1s;
+  world w(set);
+  w.took = 1us;
+  w.ask();
+  w.start_all();
+  w.work(w.worker(0)); // it is short: more are handed ahead
+  auto& first = w.ask();
+  auto& waits = w.ask();
+  auto& last = w.ask();
+  w.begin(w.worker(0));
+  w.finish(w.worker(0), true);
+  w.begin(w.worker(0));
+  w.finish_without_room(w.worker(0));
+  w.now += 5s; // in which nobody reads results
+  w.cancel(last);
+  BOOST_TEST(first.how[0] == "done");
+  BOOST_TEST(last.how[0] == "cancelled");
+  BOOST_REQUIRE(!w.worker(0).dead);
+  w.finish(w.worker(0));
+  BOOST_TEST(waits.how[0] == "done");
+}
+
+BOOST_AUTO_TEST_CASE(a_result_that_never_comes_is_not_waited_for_for_ever) {
+  auto set = limits_of(1);
+  set.task_timeout = 1s;
+  set.retries = 1;
+  world w(set);
+  auto& chunk = w.ask(2);
+  auto& next = w.ask();
+  w.start_all();
+  w.begin(w.worker(0));
+  w.finish_without_room(w.worker(0));
+  w.pass(1s);
+  BOOST_REQUIRE(!w.worker(0).dead); // once may be chance
+  w.pass(999ms);
+  BOOST_REQUIRE(!w.worker(0).dead);
+  w.pass(1ms);
+  w.bury();
+  BOOST_TEST(chunk.how[0] == "timed_out"); // it is not run again
+  w.start_all();
+  w.work(w.worker(0));
+  w.work(w.worker(0));
+  BOOST_TEST(chunk.how[1] == "done");
+  BOOST_TEST(next.how[0] == "done");
+}
+
 BOOST_AUTO_TEST_CASE(a_queued_task_is_dropped_when_cancelled) {
   world w(limits_of(1));
   w.ask();

@@ -68,7 +68,12 @@ void play(unsigned seed) {
       break;
     case 4:
     case 5:
-      if (auto* s = some_worker(); s && s->item_runs && !s->dead) w.finish(*s, below(2) == 0);
+      if (auto* s = some_worker(); s && s->item_runs && !s->dead) {
+        if (below(8) == 0)
+          w.finish_without_room(*s);
+        else
+          w.finish(*s, below(2) == 0);
+      }
       break;
     case 6:
       if (auto* s = some_worker(); s && !s->dead) w.read(*s);

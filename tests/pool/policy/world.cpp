@@ -34,6 +34,11 @@ std::string name_of(policy::outcome how) {
   return "?";
 }
 
+policy::item_state state_of(const world::sim& s) {
+  if (!s.item_runs) return policy::item_state::waiting;
+  return s.waits_for_room ? policy::item_state::finished : policy::item_state::running;
+}
+
 } // namespace
 
 asker& world::ask(std::uint32_t items, std::uint32_t target, policy::traits how) {
@@ -95,7 +100,7 @@ bool world::begin(sim& s) {
 
 void world::finish(sim& s, bool quietly) {
   BOOST_REQUIRE(s.item_runs);
-  s.item_runs = false;
+  s.item_runs = s.waits_for_room = false;
   entry& e = s.todo.front();
   ++e.done;
   s.unread.push_back({e.what, e.owner, e.first + e.done - 1, 1, 1, e.done == e.count || e.stop});
@@ -185,7 +190,7 @@ void world::carry_out() {
       sim& s = *workers.at(a->who);
       s.frozen = true;
       read(s);
-      rules.frozen(*s.is, s.item_runs, s.since, now);
+      rules.frozen(*s.is, state_of(s), s.since, now);
       log.push_back("freeze");
       break;
     }

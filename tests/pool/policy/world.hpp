@@ -53,6 +53,7 @@ public:
     std::deque<entry> todo;
     std::deque<entry> unread; ///< Finished, not yet read: `done` items of it, from `first`.
     bool up = false, frozen = false, dead = false, leaving = false, item_runs = false;
+    bool waits_for_room = false; ///< What runs has finished, and its result is not there.
     policy::time_point since{};
   };
 
@@ -85,6 +86,8 @@ public:
   bool begin(sim& s);
   /// It finishes that item; the result stays unread if @p quietly.
   void finish(sim& s, bool quietly = false);
+  /// The same, with no room for the result: it is there after finish().
+  void finish_without_room(sim& s) { s.waits_for_room = true; }
   void work(sim& s);
   void read(sim& s);
   void die(sim& s);
