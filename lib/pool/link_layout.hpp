@@ -48,8 +48,8 @@ inline constexpr std::int64_t item_finished = std::numeric_limits<std::int64_t>:
 struct link_page {
   // Written by the worker; `claimed` also by the host.
   alignas(64) std::atomic<std::uint64_t> claimed;
-  std::atomic<std::int64_t>
-      started_at; ///< Of the item; ns of the steady clock. Not later than its claim. Or item_finished.
+  /// Of the item; ns of the steady clock, and not later than its claim. Or item_finished.
+  std::atomic<std::int64_t> started_at;
   alignas(64) std::atomic<std::uint64_t> tasks_read;
   std::atomic<std::uint32_t> sleeps;     ///< 1: it sleeps on this word. The host takes it to wake it.
   std::atomic<std::uint32_t> wants_room; ///< 1: it waits for the host to read results.
