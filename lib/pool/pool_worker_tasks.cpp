@@ -241,6 +241,10 @@ void pool_worker::take(const host_link::result& r, pool_state::clock::time_point
       return std::make_exception_ptr(remote_error(std::move(chain), pool_->name_of(target), pid_));
     } catch (const wire::error& e) {
       throw link_garbage(link_garbage::place::page, e.what());
+    } catch (const link_garbage&) {
+      throw;
+    } catch (...) {
+      return std::current_exception(); // no memory for it
     }
   };
 

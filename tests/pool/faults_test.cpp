@@ -12,7 +12,10 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <fstream>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -29,11 +32,39 @@ using coproc::async_result;
 using coproc::pool_options;
 using t::announcements;
 
+namespace {
+
+int throw_text_of(std::size_t size) { throw std::runtime_error(std::string(size, 'x')); }
+
+/// @returns how much this process has, in bytes.
+rlim_t address_space() {
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+}
+
+} // namespace
+
 CO_TEST_ONCE(a_task_that_finds_no_memory_fails_and_its_worker_lives) {
   coproc::pool workers(co_await this_executor(), 1);
   const int before = co_await workers.apply<t::own_pid>();
   auto error = co_await thrown_by<coproc::remote_error>(workers.apply<t::throw_bad_alloc>());
   CHECK_CONTAINS(error.type(), "bad_alloc");
+  const int after = co_await workers.apply<t::own_pid>();
+  BOOST_TEST(before == after);
+}
+
+CO_TEST_ONCE(an_error_that_the_host_has_no_memory_for_fails_its_task_only) {
+  if (sanitized) co_return; // they take address space as they like
+  constexpr std::size_t size = 128 << 20;
+  coproc::pool workers(co_await this_executor(), 1);
+  const int before = co_await workers.apply<t::own_pid>();
+  {
+    lowered_limit one_more(RLIMIT_AS, address_space() + size * 3 / 2); // which is the packet
+    (void)co_await thrown_by<std::bad_alloc>(workers.apply<throw_text_of>(size));
+  }
+  BOOST_TEST(workers.stats().failed == 1u);
+  BOOST_TEST(workers.stats().running == 0u);
   const int after = co_await workers.apply<t::own_pid>();
   BOOST_TEST(before == after);
 }
