@@ -7,6 +7,7 @@
 
 #include <asio/post.hpp>
 
+#include <cstddef>
 #include <utility>
 
 namespace coproc::detail {
@@ -19,8 +20,9 @@ constexpr auto watch_after = std::chrono::milliseconds(20);
 } // namespace
 
 void pool_state::touch(pool_worker& w) {
-  if (std::exchange(w.touched, true)) return;
+  if (w.touched) return;
   touched_.push_back(w.shared_from_this());
+  w.touched = true;
 }
 
 /// Wakes those that were given something, and sees to it that what they give is noticed.
@@ -28,15 +30,24 @@ void pool_state::touch(pool_worker& w) {
 bool pool_state::settle_touched(clock::time_point now) {
   bool all = true;
   auto touched = std::exchange(touched_, {});
-  for (const auto& w : touched) {
-    w->touched = false;
-    if (!w->usable()) continue;
-    w->drain_safely(now);
-    if (!w->usable()) continue;
-    w->nudge();
-    if (w->arm()) continue;
-    touch(*w);
-    all = false;
+  std::size_t settled = 0;
+  try {
+    for (; settled != touched.size(); ++settled) {
+      pool_worker& w = *touched[settled];
+      w.touched = false;
+      if (!w.usable()) continue;
+      w.drain_safely(now);
+      if (!w.usable()) continue;
+      w.nudge();
+      if (w.arm()) continue;
+      touch(w);
+      all = false;
+    }
+  } catch (...) { // no memory: the next time, then
+    touched.erase(touched.begin(), touched.begin() + static_cast<std::ptrdiff_t>(settled));
+    for (const auto& w : touched) w->touched = false;
+    for (const auto& w : touched) touch(*w);
+    throw;
   }
   if (touched_.empty()) {
     touched.clear();
