@@ -96,6 +96,8 @@ public:
   /// The same, begun at once, and run whether or not somebody awaits it.
   /// Arguments of more than 64 KiB hold a descriptor until a worker has them: where thousands of such tasks
   /// are to be queued, max_pending() and apply(), or map(), keep within the limit on those.
+  /// An end of a connection that is an argument stays open in the host until its task ends: the other end
+  /// gets connection_closed then, and not when the task closes it.
   /// @throws pool_closed; queue_full if pool_options::max_pending() tasks are waiting. Handles among the
   /// arguments stay here then.
   template <auto Fn, class... A>
