@@ -140,7 +140,7 @@ bool pool_worker::arm() {
   };
   try {
     link_->socket().async_wait(stream_end::wait_type::wait_read, std::move(readable));
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     waiting_ = false; // no memory for the loop's own books: the timer looks after it
     watch_end();
   }
