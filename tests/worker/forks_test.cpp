@@ -211,8 +211,9 @@ asio::awaitable<bool> is_closed(coproc::pool& workers) {
 METHOD_TEST_ONCE(plain_fork_that_goes_on_with_the_loop_leaves_the_pool_to_the_host) {
   for (bool host_is_first : {false, true}) {
     coproc::pool workers(co_await this_executor(), coproc::pool_options().size(2).method(method));
-    auto running = co_await beside(workers.apply<pool_targets::sleep_ms>(100));
-    co_await workers.apply<pool_targets::square>(3);
+    pool_targets::announcements started, go;
+    auto running = co_await beside(workers.apply<pool_targets::announce_and_wait>(started, go));
+    (void)co_await started.get();
     auto gate = make_pipe();
     auto executor = co_await this_executor();
     forked copy = fork_with_loop(executor, [&]() -> asio::awaitable<bool> {
@@ -223,8 +224,9 @@ METHOD_TEST_ONCE(plain_fork_that_goes_on_with_the_loop_leaves_the_pool_to_the_ho
       co_return aborted&& closed;
     });
     if (!host_is_first) BOOST_TEST(copy.ended_well());
-    int slept = co_await running.result();
-    BOOST_TEST(slept == 100);
+    co_await go.put(100);
+    int got = co_await running.result();
+    BOOST_TEST(got == 100);
     int nine = co_await workers.apply<pool_targets::square>(3);
     BOOST_TEST(nine == 9);
     BOOST_TEST(workers.stats().restarted == 0u);
