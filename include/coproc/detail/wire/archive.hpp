@@ -254,7 +254,8 @@ public:
     if (count > left_ / min_size) impl::throw_bad_length(count, min_size, left_);
     return static_cast<std::size_t>(count);
   }
-  /// @returns the descriptor that output_archive::attach() or lend() was called for at this place; the caller owns it.
+  /// @returns the descriptor that output_archive::attach() or lend() was called for at this place; the caller
+  /// owns it.
   int take() {
     std::uint32_t index = 0;
     read(&index, sizeof index);
