@@ -116,6 +116,19 @@ void await_ready(asio::io_context& loop, child& program) {
   BOOST_REQUIRE(said.over);
 }
 
+/// A program that two coroutines wait for.
+struct awaited_twice {
+  awaited_twice() {
+    begin(loop, c.wait(), first);
+    begin(loop, c.wait(), second);
+    settle(loop);
+  }
+
+  asio::io_context loop;
+  child c = start(loop, obedient());
+  outcome first, second;
+};
+
 /// Calls @p attempt(nth), which @returns whether it came to that failure, for each allocation there is.
 template <class Attempt>
 void fail_each_allocation(Attempt attempt) {
@@ -145,17 +158,12 @@ BOOST_AUTO_TEST_CASE(result_that_finds_no_memory_is_not_lost_without_a_word) {
 
 BOOST_AUTO_TEST_CASE(end_that_one_waiter_finds_no_memory_for_is_told_to_the_others) {
   fail_each_allocation([](std::size_t nth) {
-    asio::io_context loop;
-    child c = start(loop, obedient());
-    outcome first, second;
-    begin(loop, c.wait(), first);
-    begin(loop, c.wait(), second);
-    settle(loop);
-    c.in().close();
-    const auto seen = run_short_of_memory(loop, nth, second);
-    run_on_with_memory(loop);
-    BOOST_REQUIRE(loop.stopped());
-    BOOST_TEST((first.over || second.over));
+    awaited_twice waiting;
+    waiting.c.in().close();
+    const auto seen = run_short_of_memory(waiting.loop, nth, waiting.second);
+    run_on_with_memory(waiting.loop);
+    BOOST_REQUIRE(waiting.loop.stopped());
+    BOOST_TEST((waiting.first.over || waiting.second.over));
     return seen.struck;
   });
 }
@@ -225,42 +233,32 @@ BOOST_AUTO_TEST_CASE(detach_that_finds_no_memory_closes_the_streams_and_tells_th
     start(loop, obedient()).detach();
   }
   fail_each_allocation([](std::size_t nth) {
-    asio::io_context loop;
-    child c = start(loop, obedient());
-    outcome first, second;
-    begin(loop, c.wait(), first);
-    begin(loop, c.wait(), second);
-    settle(loop);
+    awaited_twice waiting;
     bool thrown = false;
     failing_allocation none(nth);
     try {
-      c.detach();
+      waiting.c.detach();
     } catch (const std::bad_alloc&) {
       thrown = true;
     }
     const bool struck = none.struck();
-    run_on_with_memory(loop);
-    BOOST_REQUIRE(loop.stopped());
-    BOOST_TEST((first.over || second.over));
-    BOOST_TEST((thrown || (first.over && second.over)));
+    run_on_with_memory(waiting.loop);
+    BOOST_REQUIRE(waiting.loop.stopped());
+    BOOST_TEST((waiting.first.over || waiting.second.over));
+    BOOST_TEST((thrown || (waiting.first.over && waiting.second.over)));
     return struck; // its end, which is that of its input, is awaited by the leak check
   });
 }
 
 BOOST_AUTO_TEST_CASE(handle_that_goes_while_there_is_no_memory_leaves_no_zombie) {
   fail_each_allocation([](std::size_t nth) {
-    asio::io_context loop;
-    child c = start(loop, obedient());
-    outcome first, second;
-    begin(loop, c.wait(), first);
-    begin(loop, c.wait(), second);
-    settle(loop);
+    awaited_twice waiting;
     failing_allocation none(nth);
-    c = child();
+    waiting.c = child();
     const bool struck = none.struck();
-    run_on_with_memory(loop);
-    BOOST_REQUIRE(loop.stopped());
-    BOOST_TEST((first.over || second.over));
+    run_on_with_memory(waiting.loop);
+    BOOST_REQUIRE(waiting.loop.stopped());
+    BOOST_TEST((waiting.first.over || waiting.second.over));
     return struck;
   });
 }
