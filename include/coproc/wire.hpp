@@ -27,7 +27,8 @@
 /// Both ends are the same program on the same machine, so numbers are written as they are in memory. What is
 /// read is checked all the same: the bytes of a process that went wrong are an error, and never undefined
 /// behaviour. (Enums without a fixed underlying type are taken as they come.) What is made of n bytes takes
-/// at most n times the size of the largest element type.
+/// at most n times the size of the largest element type, or of its node in the container; a vector that
+/// grows, three times that.
 namespace coproc::wire {
 
 /// Whether values of T are copied as plain memory: arithmetic types and enums, and std::arrays, chrono types
@@ -52,9 +53,9 @@ consteval void check() {
 }
 
 /// Adds @p value at the end of @p out.
-/// @throws wire::error if it is nested too deeply (1000 levels), which a cycle of shared_ptrs is, too; if it
-/// is an object of a derived class behind a pointer to its base; std::bad_alloc, or std::system_error if
-/// there is no room in shared memory. @p out holds a part of it then.
+/// @throws wire::error if it is nested too deeply (1000 levels, or less where the stack ends before), which a
+/// cycle of shared_ptrs is, too; if it is an object of a derived class behind a pointer to its base;
+/// std::bad_alloc, or std::system_error if there is no room in shared memory. @p out holds a part of it then.
 template <class T>
 void encode(coproc::detail::message& out, const T& value) {
   check<T>();

@@ -1,7 +1,9 @@
 #include "os/memory_segment.hpp"
+#include "os/stack.hpp"
 
 #include <coproc/wire.hpp>
 
+#include <algorithm>
 #include <string>
 #include <typeinfo>
 
@@ -11,6 +13,17 @@ void expect_much_memory(void* memory, std::size_t size) noexcept { os::advise_hu
 
 void throw_too_deep() {
   throw error("wire: values hold each other more than " + std::to_string(max_depth) + " levels deep");
+}
+
+void look_at_stack(stack_room& room, std::uintptr_t at, std::size_t size) {
+  if (!room.known) {
+    constexpr std::uintptr_t reserve = 128 << 10; // for what happens on one level
+    const std::uintptr_t end = os::end_of_stack(at);
+    room.low = end == 0 ? 0 : end + std::min(reserve, (at - end) / 2);
+    room.known = true;
+  }
+  if (at < room.low || at - room.low < size)
+    throw error("wire: values hold each other more deeply than there is stack for");
 }
 
 void throw_left_over(std::size_t left) {

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <list>
 #include <map>
@@ -26,6 +27,8 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include <pthread.h>
 
 using namespace coproc::test::types;
 using namespace coproc::test::wire_bytes;
@@ -147,6 +150,59 @@ BOOST_AUTO_TEST_CASE(nesting_has_a_bottom_on_both_sides) {
   one->next = one;
   BOOST_CHECK_THROW(on_wire::encode(m, one), on_wire::error);
   one->next.reset();
+}
+
+struct wide_tree {
+  std::array<std::string, 256> texts;
+  struct by_size {
+    bool operator()(const wide_tree& a, const wide_tree& b) const;
+  };
+  std::set<wide_tree, by_size> children;
+};
+
+bool wide_tree::by_size::operator()(const wide_tree& a, const wide_tree& b) const {
+  return a.children.size() < b.children.size();
+}
+
+std::vector<std::byte> bytes_of_wide_tree(int levels) {
+  std::vector<std::byte> bytes;
+  for (int i = 0; i != levels; ++i) { // texts of no length, one child
+    bytes.resize(bytes.size() + 256 * 8 + 8);
+    bytes[bytes.size() - 8] = std::byte{i + 1 != levels};
+  }
+  return bytes;
+}
+
+/// @returns what @p ask does, on a stack of that size.
+std::string on_stack_of(std::size_t size, const std::function<std::string()>& ask) {
+  struct call {
+    const std::function<std::string()>& ask;
+    std::string answer;
+  } made{ask, ""};
+  pthread_attr_t attributes;
+  pthread_t thread;
+  BOOST_REQUIRE(pthread_attr_init(&attributes) == 0);
+  BOOST_REQUIRE(pthread_attr_setstacksize(&attributes, size) == 0);
+  auto body = [](void* of) -> void* {
+    auto& call_ = *static_cast<call*>(of);
+    call_.answer = call_.ask();
+    return nullptr;
+  };
+  BOOST_REQUIRE(pthread_create(&thread, &attributes, body, &made) == 0);
+  BOOST_REQUIRE(pthread_join(thread, nullptr) == 0);
+  pthread_attr_destroy(&attributes);
+  return made.answer;
+}
+
+// An element of a set is made on the stack: 8 KiB a level.
+BOOST_AUTO_TEST_CASE(nesting_ends_before_the_stack_does) {
+  const std::string refused = "wire: values hold each other more deeply than there is stack for";
+  auto read = [](int levels) {
+    return [levels] { return complaint<wide_tree>(bytes_of_wide_tree(levels)); };
+  };
+  BOOST_TEST(on_stack_of(4 << 20, read(30)) == "");
+  BOOST_TEST(on_stack_of(4 << 20, read(999)) == refused);
+  BOOST_TEST(on_stack_of(256 << 10, read(50)) == refused);
 }
 
 BOOST_AUTO_TEST_CASE(random_changes_are_noticed_or_harmless) {

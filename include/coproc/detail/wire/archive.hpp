@@ -6,6 +6,7 @@
 
 #include <cereal/cereal.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -24,7 +25,22 @@ namespace impl {
 /// Values that hold each other more deeply than this are refused by both sides: each level takes stack.
 inline constexpr int max_depth = 1000;
 
+/// What is left of the thread's stack; where it ends is asked only once much of it has been used.
+struct stack_room {
+  stack_room() : low(here() - std::min(here(), unasked)) {}
+
+  static std::uintptr_t here() noexcept {
+    return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  }
+
+  static constexpr std::uintptr_t unasked = 128 << 10; ///< Any stack has so much.
+  std::uintptr_t low;                                  ///< The stack is not to be used below this.
+  bool known = false;
+};
+
 [[noreturn]] void throw_too_deep();
+/// @throws error if there is no room for @p size bytes below @p at.
+void look_at_stack(stack_room& room, std::uintptr_t at, std::size_t size);
 [[noreturn]] void throw_left_over(std::size_t left);
 [[noreturn]] void throw_truncated(std::size_t needed, std::size_t left);
 [[noreturn]] void throw_bad_length(std::uint64_t count, std::size_t min_size, std::size_t left);
@@ -70,24 +86,11 @@ inline constexpr bool is_virtual_base = false;
 template <class T>
 inline constexpr bool is_virtual_base<cereal::virtual_base_class<T>> = true;
 
-/// One level of values that hold each other.
-class level {
-public:
-  explicit level(int& depth) : depth_(depth) {
-    if (depth_ >= max_depth) throw_too_deep();
-    ++depth_;
-  }
-  level(const level&) = delete;
-  ~level() { --depth_; }
-
-private:
-  int& depth_;
-};
-
 /// What both archives remember.
 class archive_state {
 public:
   int depth = 0;
+  stack_room stack;
 
   /// @returns whether this is the first time, for bases that several classes share.
   bool first_visit(const void* object, std::type_index type) {
@@ -100,6 +103,23 @@ public:
 private:
   friend class visits;
   std::vector<std::pair<const void*, std::type_index>> visited_;
+};
+
+/// One level of values that hold each other.
+class level {
+public:
+  /// @param size what it keeps on the stack, at least.
+  explicit level(archive_state& state, std::size_t size = 0) : state_(state) {
+    if (state_.depth >= max_depth) throw_too_deep();
+    const std::uintptr_t at = stack_room::here();
+    if (at < state_.stack.low + size) look_at_stack(state_.stack, at, size);
+    ++state_.depth;
+  }
+  level(const level&) = delete;
+  ~level() { --state_.depth; }
+
+private:
+  archive_state& state_;
 };
 
 /// The visits of one object: the next one may be made at the same address.

@@ -32,12 +32,12 @@ struct set_codec {
   static constexpr std::size_t min_size = 8;
 
   static void save(output_archive& out, const C& value) {
-    const level deeper(out.state().depth);
+    const level deeper(out.state());
     save_length(out, value.size());
     for (const Key& each : value) impl::save_value(out, each);
   }
   static void load(input_archive& in, C& value) {
-    const level deeper(in.state().depth);
+    const level deeper(in.state(), 2 * sizeof(Key));
     const std::size_t count = in.read_length(impl::min_size<Key>());
     value.clear();
     impl::reserve_some(value, count, in.left());
@@ -52,7 +52,7 @@ struct map_codec {
   static constexpr std::size_t min_size = 8;
 
   static void save(output_archive& out, const C& value) {
-    const level deeper(out.state().depth);
+    const level deeper(out.state());
     save_length(out, value.size());
     for (const auto& [key, mapped] : value) {
       impl::save_value(out, key);
@@ -60,7 +60,7 @@ struct map_codec {
     }
   }
   static void load(input_archive& in, C& value) {
-    const level deeper(in.state().depth);
+    const level deeper(in.state(), 2 * sizeof(Key) + stack_for<Value>());
     const std::size_t count = in.read_length(impl::min_size<Key>() + impl::min_size<Value>());
     value.clear();
     impl::reserve_some(value, count, in.left());

@@ -103,7 +103,7 @@ void call_load(input_archive& in, T& value) {
 // base are those of the whole object.
 template <class T>
 void save_base_by_cereal(output_archive& out, const T& base) {
-  const level deeper(out.state().depth);
+  const level deeper(out.state());
   const std::size_t before = out.written();
   impl::call_save(out, base);
   if (out.written() == before) out.write("", 1);
@@ -117,7 +117,7 @@ void save_by_cereal(output_archive& out, const T& value) {
 
 template <class Call>
 void load_some(input_archive& in, const Call& call) {
-  const level deeper(in.state().depth);
+  const level deeper(in.state());
   const std::size_t before = in.left();
   call();
   if (in.left() == before) in.skip(1);

@@ -122,7 +122,7 @@ struct pointer_codec {
   static constexpr std::size_t min_size = 1;
 
   static void save(output_archive& out, const Pointer& value) {
-    const level deeper(out.state().depth);
+    const level deeper(out.state());
     save_flag(out, value != nullptr);
     if (!value) return;
     if constexpr (std::is_polymorphic_v<T>) {
@@ -132,7 +132,7 @@ struct pointer_codec {
     impl::save_value<std::remove_const_t<T>>(out, *value);
   }
   static void load(input_archive& in, Pointer& value) {
-    const level deeper(in.state().depth);
+    const level deeper(in.state(), stack_for<std::remove_const_t<T>>());
     value.reset();
     if (!load_flag(in)) return;
     using object = std::remove_const_t<T>;

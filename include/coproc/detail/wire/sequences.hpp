@@ -89,7 +89,7 @@ struct sequence_codec {
       contiguous && std::is_default_constructible_v<T> && std::is_copy_assignable_v<T>;
 
   static void save(output_archive& out, const C& value) {
-    const level deeper(out.state().depth);
+    const level deeper(out.state());
     save_length(out, value.size());
     if constexpr (contiguous)
       out.write(value.data(), value.size() * sizeof(T));
@@ -97,7 +97,7 @@ struct sequence_codec {
       for (const auto& each : value) impl::save_value<T>(out, each);
   }
   static void load(input_archive& in, C& value) {
-    const level deeper(in.state().depth);
+    const level deeper(in.state(), stack_for<T>());
     const std::size_t count = in.read_length(impl::min_size<T>());
     if constexpr (as_block)
       impl::load_contiguous<T>(in, value, count);
@@ -127,12 +127,12 @@ struct codec<std::forward_list<T, A>> {
   static constexpr std::size_t min_size = 8;
 
   static void save(output_archive& out, const std::forward_list<T, A>& value) {
-    const level deeper(out.state().depth);
+    const level deeper(out.state());
     save_length(out, static_cast<std::size_t>(std::distance(value.begin(), value.end())));
     for (const T& each : value) impl::save_value(out, each);
   }
   static void load(input_archive& in, std::forward_list<T, A>& value) {
-    const level deeper(in.state().depth);
+    const level deeper(in.state(), stack_for<T>());
     const std::size_t count = in.read_length(impl::min_size<T>());
     value.clear();
     auto last = value.before_begin();

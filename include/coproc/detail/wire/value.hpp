@@ -58,6 +58,12 @@ consteval bool in_place() {
 template <class T>
 inline constexpr bool made_then_loaded = std::is_default_constructible_v<T>&& in_place<T>();
 
+/// @returns what a level of a container keeps on the stack while an element is made and moved to its place.
+template <class T>
+consteval std::size_t stack_for() {
+  return made_then_loaded<T> ? 0 : 2 * sizeof(T);
+}
+
 /// A bool is 0 or 1: any other byte in its place is undefined behaviour as soon as it is looked at.
 template <class T>
 void check_bools(const T& value) {
