@@ -87,6 +87,34 @@ CO_TEST(put_waits_for_room) {
   BOOST_TEST(queue.qsize() == 2u);
 }
 
+struct counts_its_encodings {
+  int* count = nullptr;
+
+  template <class Archive>
+  void save(Archive& archive) const {
+    ++*count;
+    archive(std::string(100, 'x'));
+  }
+  template <class Archive>
+  void load(Archive& archive) {
+    std::string skipped;
+    archive(skipped);
+  }
+};
+
+CO_TEST(an_item_that_waits_for_room_is_encoded_once) {
+  coproc::shared_queue<counts_its_encodings> queue(1);
+  int first = 0, second = 0;
+  co_await queue.emplace(&first);
+  auto putter = co_await beside(queue.emplace(&second));
+  for (int i = 0; i != 40; ++i) co_await breathe();
+  BOOST_TEST(!putter.done());
+  co_await queue.get();
+  co_await putter.result();
+  BOOST_TEST(first == 1);
+  BOOST_TEST(second == 1);
+}
+
 CO_TEST(another_handle_wakes_a_waiter) {
   coproc::shared_queue<int> queue(1);
   auto other = across(queue);

@@ -6,6 +6,8 @@
 #include <asio/this_coro.hpp>
 
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -133,8 +135,10 @@ shared_queue_core shared_queue_core::adopt(const descriptors& from) {
 asio::awaitable<void> shared_queue_core::put(state queue, item_source& from, std::optional<duration> limit) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   queue->check_use(executor);
-  const std::function<ring_result()> attempt = [&queue, &from] {
-    return queue->ring->try_put(*item_bytes(*queue, from), shared_ring::dont_sleep);
+  std::optional<item_bytes> bytes; // from the first attempt to the last
+  const std::function<ring_result()> attempt = [&queue, &from, &bytes] {
+    if (!bytes) bytes.emplace(*queue, from);
+    return queue->ring->try_put(**bytes, shared_ring::dont_sleep);
   };
   check_put(co_await shared_line::pass(queue->putters, std::move(executor), attempt, limit));
 }
