@@ -33,6 +33,11 @@ std::uint64_t shared_blocks::size_of(std::uint64_t block) const {
   return size;
 }
 
+/// Of a chain, whose blocks are all in the view: with more it goes round in circles.
+void shared_blocks::check_length(std::size_t blocks) const {
+  if (blocks > view_.size() / page) fail_corrupted();
+}
+
 std::uint64_t shared_blocks::take(std::uint64_t size, std::uint64_t tail_block) {
   if (size > std::numeric_limits<std::uint64_t>::max() / 4) os::throw_errno(EFBIG, "put into a shared queue");
   std::uint64_t whole = round_up(size + head + tail, page);
@@ -102,10 +107,11 @@ void shared_blocks::collect(std::uint64_t tail_block) {
   const std::uint64_t leaving = layout_.leaving.load(std::memory_order_acquire);
   std::uint64_t block = read_once(layout_.oldest);
   if (block == leaving) return;
-  std::uint64_t left = read_once(layout_.backed_end) / page;
+  std::size_t passed = 0;
   while (block != leaving) {
-    if (block == tail_block || left-- == 0) fail_corrupted(); // the getters are nowhere in the chain
+    if (block == tail_block) fail_corrupted(); // the getters are nowhere in the chain
     const std::uint64_t next = read_once(at(block).next);
+    check_length(++passed);
     give_back(block, size_of(block));
     layout_.oldest = block = next;
   }
@@ -133,7 +139,7 @@ void shared_blocks::rebuild(std::uint64_t tail_block) {
   for (std::uint64_t block = start;;) {
     used.emplace_back(block, size_of(block));
     if (block == tail_block) break;
-    if (used.size() > end / page) fail_corrupted(); // it goes round in circles
+    check_length(used.size());
     block = read_once(at(block).next);
   }
   std::sort(used.begin(), used.end());

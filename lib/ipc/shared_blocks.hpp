@@ -50,6 +50,7 @@ private:
   std::uint64_t grow(std::uint64_t size);
   void give_back(std::uint64_t offset, std::uint64_t size);
   std::uint64_t size_of(std::uint64_t block) const;
+  void check_length(std::size_t blocks) const;
 
   ring_layout& layout_;
   os::growing_memory& memory_;
