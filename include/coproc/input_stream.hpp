@@ -27,7 +27,8 @@ void async_write_some(const std::shared_ptr<input_state>&, asio::const_buffer, i
 /// write while one is under way, or the use of a stream that was moved from, is a `std::logic_error`.
 /// **Destruction**, and close(): the child sees the end of its input; a write that is under way completes
 /// with `operation_aborted`.
-/// **Thread safety**: one strand at a time.
+/// **Thread safety**: one strand at a time. The executor of a handler has to belong to it: an operation goes
+/// on there while it waits, as Asio's composed operations do.
 class input_stream {
 public:
   using executor_type = asio::any_io_executor;

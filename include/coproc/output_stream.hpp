@@ -34,7 +34,8 @@ void async_read_some(const std::shared_ptr<output_state>&, asio::mutable_buffer,
 /// read.
 /// **Destruction**, and close(): a read that is under way completes with `operation_aborted`; a child that
 /// writes on gets SIGPIPE.
-/// **Thread safety**: one strand at a time.
+/// **Thread safety**: one strand at a time. The executor of a handler has to belong to it: an operation goes
+/// on there while it waits, as Asio's composed operations do.
 class output_stream {
 public:
   using executor_type = asio::any_io_executor;

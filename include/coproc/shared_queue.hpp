@@ -36,7 +36,8 @@ namespace coproc {
 /// the put (ENOMEM, ENOSPC; EFBIG beyond RLIMIT_FSIZE), which then has put nothing, and never a signal;
 /// beyond a memory limit of the system's (cgroup) its own rules hold. A queue of maxsize <= 0 is bounded by
 /// that alone, and by 2^31 - 1 items. A queue holds four descriptors in each process that it was
-/// handed to, once for each time; copies of a handle share them, and so do arguments that wait.
+/// handed to, once for each time; copies of a handle share them, and so do arguments that wait. A handle
+/// that coroutines have waited by has one more for each of get, put and join.
 ///
 /// **When a process is killed**, at any instruction whatever, nothing is torn and nobody is wedged: putting
 /// is one store after all else has been written, getting is another, each under a lock of which the kernel
