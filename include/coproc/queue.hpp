@@ -119,13 +119,15 @@ public:
       if (s.is_closed()) detail::throw_queue_closed();
       detail::throw_queue_empty();
     }
-    return take(s);
+    detail::queue_removal<T> remove_it(s);
+    return std::move(s.front());
   }
   /// Takes the first item without waiting. @returns nullopt if there is none, closed or not.
   std::optional<T> try_get() {
     state& s = here();
     if (s.size() == 0) return std::nullopt;
-    return std::optional<T>(take(s));
+    detail::queue_removal<T> remove_it(s);
+    return std::optional<T>(std::in_place, std::move(s.front()));
   }
 
   /// @returns how many items it holds.
@@ -168,12 +170,6 @@ private:
     if (!state_.get()) return;
     state_->abandon();
     state_->clear();
-  }
-
-  static T take(state& s) {
-    T item(std::move(s.front()));
-    s.pop();
-    return item;
   }
 
   // With as little in them as can be: an operation that need not wait takes hardly more than its frame does.

@@ -17,6 +17,9 @@ namespace detail {
 
 /// What select() needs of its queues.
 class queue_selection {
+  template <class... T>
+  class removal;
+
 public:
   template <class T>
   static queue_reference<queue_state<T>> share(const queue<T>& from) {
@@ -54,7 +57,7 @@ public:
       } while (chosen == count);
     }
     cores[0]->set_turn(chosen + 1);
-    co_return take<0, T...>(queues, chosen);
+    co_return removal<T...>(queues, chosen);
   }
 
 private:
@@ -63,15 +66,28 @@ private:
     ((cores[I] = std::get<I>(queues).get()), ...);
   }
 
-  template <std::size_t I, class... T>
-  static std::variant<T...> take(references<T...>& queues, std::size_t chosen) {
-    if constexpr (I + 1 < sizeof...(T))
-      if (chosen != I) return take<I + 1, T...>(queues, chosen);
-    auto& state = *std::get<I>(queues);
-    std::variant<T...> result(std::in_place_index<I>, std::move(state.front()));
-    state.pop();
-    return result;
-  }
+  /// Becomes the result of the coroutine in its place: an item whose move throws is still in its queue then,
+  /// and not in a variant on the way.
+  template <class... T>
+  class removal {
+  public:
+    removal(references<T...>& queues, std::size_t chosen) noexcept : queues_(queues), chosen_(chosen) {}
+    removal(const removal&) = delete;
+    operator std::variant<T...>() && { return take<0>(); }
+
+  private:
+    template <std::size_t I>
+    std::variant<T...> take() {
+      if constexpr (I + 1 < sizeof...(T))
+        if (chosen_ != I) return take<I + 1>();
+      auto& state = *std::get<I>(queues_);
+      queue_removal<std::variant_alternative_t<I, std::variant<T...>>> remove_it(state);
+      return std::variant<T...>(std::in_place_index<I>, std::move(state.front()));
+    }
+
+    references<T...>& queues_;
+    std::size_t chosen_;
+  };
 
   /// @returns the next that has an item, after the one that was chosen last; @p count: none has.
   static std::size_t find(queue_core** cores, std::size_t count) noexcept {

@@ -1,5 +1,6 @@
 // Items that can only be moved, and such whose move throws.
 #include <coproc/queue.hpp>
+#include <coproc/select.hpp>
 
 #include "queue/operations.hpp"
 #include "support/allocations.hpp"
@@ -12,11 +13,15 @@
 
 #include <chrono>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <new>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 using namespace coproc::test;
 using namespace std::chrono_literals;
@@ -71,10 +76,53 @@ CO_TEST(item_whose_move_throws_stays) {
   BOOST_CHECK_THROW(q.get_nowait(), std::domain_error);
   check_counters(q, 2);
   fragile::throws = 1;
+  BOOST_CHECK_THROW(q.try_get(), std::domain_error);
+  check_counters(q, 2);
+  fragile::throws = 1;
   co_await thrown_by<std::domain_error>([&] { return q.get(); });
+  check_counters(q, 2);
+  fragile::throws = 1;
+  co_await thrown_by<std::domain_error>([&] { return coproc::select(q); });
   check_counters(q, 2);
   BOOST_TEST(q.get_nowait().value == 1);
   BOOST_TEST(q.get_nowait().value == 2);
+}
+
+BOOST_AUTO_TEST_CASE(forms_that_do_not_wait_lose_no_item_whatever_move_throws) {
+  for (int nth = 1; nth != 4; ++nth) {
+    fragile::throws = 0;
+    queue<fragile> q;
+    q.put_nowait(fragile(1));
+    fragile::throws = nth;
+    try {
+      BOOST_TEST(q.try_get()->value == 1);
+      check_counters(q, 0);
+    } catch (const std::domain_error&) {
+      check_counters(q, 1);
+    }
+  }
+  fragile::throws = 0;
+}
+
+CO_TEST(select_loses_an_item_only_on_the_way_to_its_caller) {
+  int lost = 0;
+  for (int nth = 1; nth != 5; ++nth) {
+    fragile::throws = 0;
+    queue<fragile> q, other;
+    q.put_nowait(fragile(1));
+    fragile::throws = nth;
+    bool thrown = false;
+    try {
+      auto got = co_await coproc::select(q, other);
+      BOOST_TEST(std::get<0>(got).value == 1);
+    } catch (const std::domain_error&) {
+      thrown = true;
+    }
+    fragile::throws = 0;
+    if (thrown && q.empty()) ++lost;
+    if (auto left = q.try_get()) BOOST_TEST(left->value == 1);
+  }
+  BOOST_TEST(lost == 1);
 }
 
 CO_TEST(put_whose_move_throws_adds_none) {
