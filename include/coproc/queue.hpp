@@ -26,7 +26,8 @@ class queue_selection;
 ///
 /// With a capacity it holds fast producers back: put() waits until there is room. T is any type that can be
 /// moved; one whose move constructor throws is fine, too: an item that can't be moved out stays in the queue.
-/// Only if the move from the coroutine's result to its caller throws, after that, is it lost.
+/// Only if the move from the coroutine's result to its caller throws, after that, is it lost. The destructor
+/// of an item may use the queue, its constructors may not.
 ///
 /// An operation that need not wait does not suspend, except that every 128th put and every 128th get lets the
 /// event loop breathe. In the steady state nothing is allocated for an item whose move constructor is

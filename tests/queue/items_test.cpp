@@ -191,4 +191,69 @@ CO_TEST(items_may_be_containers_whose_move_is_not_noexcept) {
   BOOST_TEST(*first.front() == 0);
 }
 
+/// Uses its queue when the first one is destroyed there; each copy has a number, which it gives away.
+/// @tparam Boxed whether it is kept by pointer.
+template <bool Boxed>
+struct last_words {
+  using queue_type = queue<last_words>;
+  explicit last_words(int n) : value(n) {}
+  last_words(const last_words& other) noexcept(!Boxed) : value(other.value) {}
+  ~last_words() {
+    if (value == said_by) std::exchange(say, nullptr)(*std::exchange(heard_by, nullptr));
+  }
+  int value;
+  std::vector<int> weight = std::vector<int>(8, value); ///< Memory of its own, for tools that see misuse.
+  static inline int said_by = -1;
+  static inline void (*say)(queue_type&) = nullptr;
+  static inline queue_type* heard_by = nullptr;
+};
+
+/// Takes the first of 16 items, @p say()s something when that is destroyed in the queue. @returns the rest.
+template <bool Boxed>
+std::vector<int> left_after(void (*say)(queue<last_words<Boxed>>&)) {
+  using item = last_words<Boxed>;
+  queue<item> q;
+  for (int i = 0; i != 16; ++i) q.put_nowait(item(i));
+  item::say = say;
+  item::heard_by = &q;
+  item::said_by = 0;
+  {
+    item first = q.get_nowait();
+    BOOST_TEST(first.value == 0);
+    BOOST_TEST(!item::say);
+    item::said_by = -1;
+  }
+  std::vector<int> left;
+  while (!q.empty()) left.push_back(q.get_nowait().value);
+  return left;
+}
+
+template <bool Boxed>
+void put_some(queue<last_words<Boxed>>& q) {
+  last_words<Boxed>::said_by = -1;
+  for (int i = 16; i != 50; ++i) q.put_nowait(last_words<Boxed>(i));
+}
+
+template <bool Boxed>
+void take_one(queue<last_words<Boxed>>& q) {
+  last_words<Boxed>::said_by = -1;
+  BOOST_TEST(q.qsize() == 15u);
+  BOOST_TEST(q.try_get()->value == 1);
+}
+
+template <bool Boxed>
+void check_last_words() {
+  std::vector<int> expected(49);
+  std::iota(expected.begin(), expected.end(), 1);
+  BOOST_TEST(left_after<Boxed>(put_some<Boxed>) == expected, boost::test_tools::per_element());
+  expected.assign(14, 0);
+  std::iota(expected.begin(), expected.end(), 2);
+  BOOST_TEST(left_after<Boxed>(take_one<Boxed>) == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(destructor_of_an_item_may_use_its_queue) { check_last_words<false>(); }
+BOOST_AUTO_TEST_CASE(destructor_of_an_item_that_is_kept_by_pointer_may_use_its_queue) {
+  check_last_words<true>();
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -37,7 +37,7 @@ public:
   /// Adds an item; has_room().
   template <class... Args>
   void push(Args&&... args) {
-    if (size() == capacity_) grow();
+    while (added() - vacated() == capacity_) grow(); // again if destructors have filled it
     will_add(); // first: there may be no memory to tell who waits for the item
     append(std::forward<Args>(args)...);
     count_added();
@@ -51,8 +51,10 @@ public:
 
   /// Removes the first item, which has been moved from, and lets in who waits for the room.
   void pop() noexcept {
-    std::destroy_at(slots_ + slot_of(taken()));
-    if (count_taken()) admit();
+    slot* first = slots_ + slot_of(taken());
+    const bool others = count_taken();
+    vacate(first);
+    if (others) admit();
   }
   void pop_and_renew() noexcept {
     pop();
@@ -60,28 +62,66 @@ public:
   }
   /// The same; can_get_at_once().
   void pop_at_once() noexcept {
-    std::destroy_at(slots_ + slot_of(taken()));
+    slot* first = slots_ + slot_of(taken());
     count_taken_at_once();
+    vacate(first);
   }
 
   /// Finds out what can be done at once.
-  void renew() noexcept { queue_core::renew(capacity_); }
+  void renew() noexcept { queue_core::renew(capacity_ - (taken() - vacated())); }
 
   /// Removes all.
   void clear() noexcept {
-    slot* slots = std::exchange(slots_, nullptr);
-    const std::size_t capacity = std::exchange(capacity_, 0);
-    const std::size_t first = taken(), count = size();
+    const std::size_t first = taken(), end = added();
+    const bool in_use = vacated() != first;
     count_all_taken();
-    if (!slots) return;
-    for (std::size_t i = 0; i != count; ++i) std::destroy_at(slots + ((first + i) & (capacity - 1)));
-    std::allocator<slot>().deallocate(slots, capacity);
+    for (std::size_t at = first; at != end; ++at) std::destroy_at(slots_ + slot_of(at));
+    if (in_use) return; // the memory goes with this
+    vacated_ = end;
+    if (slots_) std::allocator<slot>().deallocate(slots_, capacity_);
+    slots_ = nullptr;
+    capacity_ = 0;
   }
 
 private:
   /// Items whose move may fail are kept by pointer: the ring could not grow without risking them.
   static constexpr bool boxed = !std::is_nothrow_move_constructible_v<T>;
   using slot = std::conditional_t<boxed, std::unique_ptr<T>, T>;
+
+  static constexpr bool destructor_runs = !std::is_trivially_destructible_v<slot>;
+
+  /// Slots in which a destructor still ran when the ring grew.
+  struct outgrown {
+    outgrown() noexcept = default;
+    outgrown(const outgrown&) = delete;
+    ~outgrown() {
+      if (slots) std::allocator<slot>().deallocate(slots, capacity);
+    }
+
+    slot* slots = nullptr;
+    std::size_t capacity = 0;
+    std::unique_ptr<outgrown> next;
+  };
+
+  /// @returns the first item whose slot is in use: taken(), or one before whose destructor runs.
+  std::size_t vacated() const noexcept {
+    if constexpr (destructor_runs)
+      return vacated_;
+    else
+      return taken();
+  }
+
+  /// Destroys what is left of the item that was the last to be counted as taken. Its destructor may use the
+  /// queue: the item is out of it, but its slot is in use.
+  void vacate(slot* first) noexcept {
+    if constexpr (destructor_runs) {
+      const bool outermost = vacated_ + 1 == taken();
+      std::destroy_at(first);
+      if (!outermost) return;
+      vacated_ = taken();
+      if (outgrown_) outgrown_.reset();
+    }
+  }
 
   [[gnu::noinline]] void admit() noexcept {
     while (has_room()) {
@@ -111,15 +151,17 @@ private:
 
   [[gnu::noinline]] void grow() {
     const std::size_t capacity = capacity_ ? capacity_ * 2 : first_capacity();
+    std::unique_ptr<outgrown> old = std::make_unique<outgrown>();
     slot* larger = std::allocator<slot>().allocate(capacity);
-    for (std::size_t at = taken(); at != added(); ++at) {
-      slot* from = slots_ + slot_of(at);
-      std::construct_at(larger + (at & (capacity - 1)), std::move(*from));
-      std::destroy_at(from);
-    }
-    if (slots_) std::allocator<slot>().deallocate(slots_, capacity_);
-    slots_ = larger;
-    capacity_ = capacity;
+    const std::size_t first = taken(), end = added();
+    for (std::size_t at = first; at != end; ++at)
+      std::construct_at(larger + (at & (capacity - 1)), std::move(slots_[slot_of(at)]));
+    old->slots = std::exchange(slots_, larger);
+    old->capacity = std::exchange(capacity_, capacity);
+    for (std::size_t at = first; at != end; ++at) std::destroy_at(old->slots + (at & (old->capacity - 1)));
+    if (vacated() == taken()) return;
+    old->next = std::move(outgrown_);
+    outgrown_ = std::move(old);
   }
 
   std::size_t first_capacity() const noexcept {
@@ -131,6 +173,8 @@ private:
   slot* slots_ = nullptr;
   std::size_t capacity_ = 0; ///< The number of slots: 0 or a power of two.
   const std::size_t maxsize_;
+  std::size_t vacated_ = 0; ///< See vacated(), unless destructors do nothing.
+  std::unique_ptr<outgrown> outgrown_;
 };
 
 /// Takes the first item of a queue out, by @p Pop, when it is destroyed: after it has been moved to the
