@@ -5,11 +5,16 @@
 #include "support/expect.hpp"
 #include "support/pending.hpp"
 
+#include <asio/post.hpp>
+
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace coproc::test;
@@ -349,6 +354,20 @@ CO_TEST(join_counts_items_that_waited_for_room) {
   (void)co_await q.get();
   q.task_done();
   co_await joined.result();
+}
+
+CO_TEST(get_that_does_not_wait_takes_what_is_nobody_elses_turn) {
+  queue<int> q;
+  auto getter = co_await beside(q.get());
+  co_await breathe();
+  for (int i = 0; i != 3; ++i) q.put_nowait(i);
+  for (int i = 0; i != 2; ++i) {
+    int got = co_await q.get(0ms);
+    BOOST_TEST(got == i);
+  }
+  co_await thrown_by<queue_empty>([&] { return q.get(0ms); }); // the last one is the getter's
+  int got = co_await getter.result();
+  BOOST_TEST(got == 2);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

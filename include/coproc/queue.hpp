@@ -109,7 +109,8 @@ public:
   /// Takes the first item; waits for one, behind those who have waited longer.
   /// @throws queue_closed once it is closed and empty, also if that happens meanwhile.
   [[nodiscard]] asio::awaitable<T> get() { return do_get(share()); }
-  /// The same, for at most @p patience, which counts from the await; 0 or less: without waiting.
+  /// The same, for at most @p patience, which counts from the await; 0 or less: without waiting, if there are
+  /// more items than gets that wait.
   /// @throws queue_empty when it is over.
   [[nodiscard]] asio::awaitable<T> get(duration patience) { return do_get_within(share(), patience); }
   /// Takes the first item without waiting.

@@ -39,7 +39,8 @@ public:
     for (queue_core* core : cores)
       if (core->is_check_due()) co_await core->check_in();
 
-    std::size_t chosen = find(cores, count);
+    std::size_t chosen = patience <= duration::zero() ? find<&queue_core::can_spare>(cores, count)
+                                                      : find<&queue_core::can_take>(cores, count);
     if (chosen == count) {
       if (patience <= duration::zero() && !all_drained(cores, count)) throw_queue_expired(queue_line::get);
       queue_place places[count];
@@ -53,7 +54,8 @@ public:
         if (waiter.result() == queue_waiter::outcome::expired) throw_queue_expired(queue_line::get);
         if (waiter.result() == queue_waiter::outcome::closed) throw_queue_closed();
         chosen = static_cast<std::size_t>(waiter.chosen() - places);
-        if (cores[chosen]->size() == 0) chosen = find(cores, count); // it was taken by get_nowait()
+        if (cores[chosen]->size() == 0)
+          chosen = find<&queue_core::can_take>(cores, count); // it was taken by get_nowait()
       } while (chosen == count);
     }
     cores[0]->set_turn(chosen + 1);
@@ -90,9 +92,10 @@ private:
   };
 
   /// @returns the next that has an item, after the one that was chosen last; @p count: none has.
+  template <auto Has>
   static std::size_t find(queue_core** cores, std::size_t count) noexcept {
     for (std::size_t i = 0; i != count; ++i)
-      if (const std::size_t at = (cores[0]->turn() + i) % count; cores[at]->can_take()) return at;
+      if (const std::size_t at = (cores[0]->turn() + i) % count; (cores[at]->*Has)()) return at;
     return count;
   }
 

@@ -37,7 +37,7 @@ void queue_operation::decide() {
   bool can_go_on = false, can_wait = true;
   switch (place_.line) {
   case queue_line::get:
-    can_go_on = core.can_take();
+    can_go_on = patience_ <= duration::zero() ? core.can_spare() : core.can_take();
     can_wait = core.size() != 0 || !core.is_closed();
     break;
   case queue_line::put:

@@ -154,6 +154,8 @@ public:
   bool has_room() const noexcept { return size() < limit_; }
   /// @returns whether there is an item that is nobody else's turn.
   bool can_take() const noexcept { return size() != 0 && getters_ == 0; }
+  /// The same, for who does not get in line: whether there is one more than is needed for those who wait.
+  bool can_spare() const noexcept { return size() > getters_; }
 
   // Whether an awaited operation can be done, and concerns nobody else: then it takes next to nothing.
   bool can_put_at_once() const noexcept { return added_ < put_at_once_until_; }
