@@ -173,11 +173,12 @@ void queue_core::took_note() {
 
 void queue_core::close() {
   if (closed_ || abandoned_) return;
+  // First: there may be no memory for it.
+  if (waiting_getters_.first || putters_.first) schedule();
   closed_ = true;
   limit_ = 0;
   restrain();
   while (putters_.first) putters_.first->waiter->finish(queue_waiter::outcome::closed);
-  if (has_next()) schedule();
 }
 
 void queue_core::abandon() noexcept {

@@ -256,4 +256,23 @@ BOOST_AUTO_TEST_CASE(destructor_of_an_item_that_is_kept_by_pointer_may_use_its_q
   check_last_words<true>();
 }
 
+BOOST_AUTO_TEST_CASE(close_that_finds_no_memory_changes_nothing) {
+  if (!allocations_are_counted) return;
+  asio::io_context loop;
+  queue<int> q;
+  std::exception_ptr error;
+  asio::co_spawn(loop, q.get(), [&](std::exception_ptr e, int) { error = e; });
+  loop.poll();
+  {
+    failing_allocation none(1);
+    BOOST_CHECK_THROW(q.close(), std::bad_alloc);
+  }
+  BOOST_TEST(!q.closed());
+  q.close();
+  loop.restart();
+  loop.run();
+  BOOST_REQUIRE(error);
+  BOOST_CHECK_THROW(std::rethrow_exception(error), coproc::queue_closed);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
