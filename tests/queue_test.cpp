@@ -370,4 +370,29 @@ CO_TEST(get_that_does_not_wait_takes_what_is_nobody_elses_turn) {
   BOOST_TEST(got == 2);
 }
 
+CO_TEST_ONCE(time_in_which_a_get_lets_others_run_counts_as_waiting) {
+  queue<int> q;
+  const asio::any_io_executor executor = co_await this_executor();
+  int expired = 0;
+  for (int i = 0; i != 40; ++i) { // one of them lets others run
+    auto got = std::make_shared<bool>(false);
+    q.put_nowait(0);
+    asio::post(executor, [&, got] { // comes in between then
+      if (*got) return;
+      (void)q.get_nowait();
+      std::this_thread::sleep_for(300ms);
+    });
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      (void)co_await q.get(250ms);
+      *got = true;
+    } catch (const queue_empty&) {
+      BOOST_TEST(((std::chrono::steady_clock::now() - start) < 500ms));
+      ++expired;
+    }
+    co_await breathe();
+  }
+  BOOST_TEST(expired == 1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -36,8 +36,12 @@ public:
     fill(cores, queues, std::index_sequence_for<T...>());
 
     // Each is bound; the first, which is in front of whoever selects, also counts the operation.
-    for (queue_core* core : cores)
-      if (core->is_check_due()) co_await core->check_in();
+    queue_waiter waiter;
+    for (queue_core* core : cores) {
+      if (!core->is_check_due()) continue;
+      waiter.allow(patience);
+      co_await core->check_in();
+    }
 
     std::size_t chosen = patience <= duration::zero() ? find<&queue_core::can_spare>(cores, count)
                                                       : find<&queue_core::can_take>(cores, count);
@@ -45,7 +49,6 @@ public:
       if (patience <= duration::zero() && !all_drained(cores, count)) throw_queue_expired(queue_line::get);
       queue_place places[count];
       for (std::size_t i = 0; i != count; ++i) places[i].core = cores[i];
-      queue_waiter waiter;
       waiter.allow(patience);
       do {
         if (all_drained(cores, count)) throw_queue_closed();

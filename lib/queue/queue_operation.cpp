@@ -13,7 +13,10 @@ queue_operation::queue_operation(queue_core& core, queue_line line, duration pat
   place_.core = &core;
   place_.line = line;
   place_.item = item;
-  if (!core.is_check_due()) decide();
+  if (core.is_check_due())
+    waiter_.allow(patience); // which counts from here, whatever the check takes
+  else
+    decide();
 }
 
 asio::awaitable<void> queue_operation::step() {

@@ -106,7 +106,8 @@ asio::awaitable<void> queue_waiter::wait(queue_place* places, std::size_t count)
 }
 
 void queue_waiter::allow(duration patience) {
-  if (patience != duration::max()) deadline_ = after(std::chrono::steady_clock::now(), patience);
+  const bool allowed = deadline_ != std::chrono::steady_clock::time_point::max();
+  if (patience != duration::max() && !allowed) deadline_ = after(std::chrono::steady_clock::now(), patience);
 }
 
 void queue_waiter::raise() const {

@@ -60,7 +60,8 @@ public:
     if (state_ != state::idle) abandon();
   }
 
-  /// The time that all waits together may take; to be called before the first. duration::max(): any.
+  /// The time from now that all waits together may take; to be called before the first, and of no effect when
+  /// called again. duration::max(): any.
   void allow(duration patience);
   /// Suspends the coroutine until it is its turn in one of the lines, or until nothing is to be waited for.
   asio::awaitable<void> wait(queue_place* places, std::size_t count);
