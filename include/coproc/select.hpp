@@ -46,6 +46,7 @@ public:
     std::size_t chosen = patience <= duration::zero() ? find<&queue_core::can_spare>(cores, count)
                                                       : find<&queue_core::can_take>(cores, count);
     if (chosen == count) {
+      for (const queue_core* core : cores) core->check_alive();
       if (patience <= duration::zero() && !all_drained(cores, count)) throw_queue_expired(queue_line::get);
       queue_place places[count];
       for (std::size_t i = 0; i != count; ++i) places[i].core = cores[i];

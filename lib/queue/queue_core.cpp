@@ -130,7 +130,7 @@ queue_list& queue_core::list_of(queue_line line) noexcept {
 
 void queue_core::enter(queue_place& place, const asio::any_io_executor& executor) {
   place.at_home = bind(executor);
-  if (abandoned_) throw std::system_error(asio::error::operation_aborted);
+  check_alive();
   if (place.line == queue_line::get && closed_ && size() == 0) return; // a select that waits for others
   if (!loop_->work) loop_->work = asio::prefer(loop_->home, asio::execution::outstanding_work.tracked);
   if (place.ticket == 0) place.ticket = ++last_ticket_;
@@ -187,6 +187,10 @@ void queue_core::abandon() noexcept {
   restrain();
   for (queue_list* list : {&waiting_getters_, &putters_, &joiners_})
     while (list->first) list->first->waiter->finish(queue_waiter::outcome::aborted);
+}
+
+void queue_core::check_alive() const {
+  if (abandoned_) throw std::system_error(asio::error::operation_aborted);
 }
 
 void queue_core::task_done() {

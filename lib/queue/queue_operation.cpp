@@ -53,6 +53,7 @@ void queue_operation::decide() {
   }
   stage_ = can_go_on ? stage::over : stage::wait;
   if (can_go_on) return;
+  core.check_alive();
   if (!can_wait) throw_queue_closed();
   if (patience_ <= duration::zero()) throw_queue_expired(place_.line);
   waiter_.allow(patience_);

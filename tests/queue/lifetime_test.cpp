@@ -1,5 +1,6 @@
 // A queue, its loop, and those that wait, which end in any order.
 #include <coproc/queue.hpp>
+#include <coproc/select.hpp>
 
 #include "queue/operations.hpp"
 #include "support/co_test.hpp"
@@ -109,6 +110,25 @@ BOOST_AUTO_TEST_CASE(signal_may_outlive_the_waiter_and_the_waiter_the_signal) {
     BOOST_TEST(q.empty());
   }
   longer.emit(asio::cancellation_type::terminal);
+}
+
+CO_TEST(operation_that_is_awaited_after_the_queue_is_aborted_even_if_it_must_not_wait) {
+  auto q = std::make_unique<queue<int>>(1);
+  auto get = q->get(0ms), later = q->get(1h);
+  auto put = q->put(1, 0ms);
+  auto either = coproc::select(0ms, *q);
+  q.reset();
+  auto getting = co_await beside(std::move(get)), waiting = co_await beside(std::move(later));
+  for (auto* one : {&getting, &waiting}) {
+    bool aborted = co_await one->aborted();
+    BOOST_TEST(aborted);
+  }
+  auto putting = co_await beside(std::move(put));
+  bool aborted = co_await putting.aborted();
+  BOOST_TEST(aborted);
+  auto selecting = co_await beside(std::move(either));
+  aborted = co_await selecting.aborted();
+  BOOST_TEST(aborted);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -177,6 +177,8 @@ public:
   void close();
   /// The queue is gone: its waiters are completed with operation_aborted.
   void abandon() noexcept;
+  /// @throws operation_aborted if it is.
+  void check_alive() const;
   bool all_done() const noexcept { return added_ == done_; }
   void task_done();
   /// Whose turn it is in a select() of which this is the first queue.
