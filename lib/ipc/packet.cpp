@@ -46,28 +46,17 @@ namespace {
   throw wire::error("channel: what came is no message of coproc: something else writes to its descriptor");
 }
 
-/// Attaches what came with a packet to its message. @throws wire::error if header and packet disagree.
-void complete(incoming& result, const packet_header& header, std::size_t size, std::size_t inline_size,
-              std::vector<os::unique_fd>& descriptors) {
+/// @throws wire::error if header and packet disagree.
+void check(const packet_header& header, std::size_t inline_size, std::size_t descriptors) {
   const std::size_t expected = header.in_segment == 1 ? 0 : header.size;
-  if (size < sizeof header || header.in_segment > 1 || expected != inline_size ||
-      descriptors.size() != header.descriptors + header.in_segment)
+  if (header.in_segment > 1 || expected != inline_size ||
+      descriptors != header.descriptors + header.in_segment)
     throw_nonsense();
-  result.kind = header.kind;
-  if (header.in_segment == 1) {
-    os::unique_fd segment = std::move(descriptors.front());
-    descriptors.erase(descriptors.begin());
-    result.body = message_access::of_segment(std::move(segment), header.size, std::move(descriptors));
-  } else {
-    for (os::unique_fd& fd : descriptors) result.body.attach(fd.release());
-  }
 }
 
-} // namespace
-
-incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking wait) {
-  packet_header header{};
-  std::vector<os::unique_fd> descriptors;
+/// Receives all but a segment, and leaves the descriptors to the caller.
+incoming receive_parts(int socket, packet_header& header, std::span<std::byte> buffer,
+                       std::vector<os::unique_fd>& descriptors, os::blocking wait) {
   os::received got =
       os::receive_packet(socket, std::as_writable_bytes(std::span(&header, 1)), buffer, descriptors, wait);
   if (got.error == EMSGSIZE) throw_nonsense(); // send_message() puts so much in a segment
@@ -81,9 +70,32 @@ incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking w
   const std::size_t inline_size = got.size - sizeof header;
   result.kind = header.kind;
   result.in_buffer = buffer.first(inline_size);
-  if (got.error == 0) complete(result, header, got.size, inline_size, descriptors);
+  if (got.error == 0) check(header, inline_size, descriptors.size());
+  return result;
+}
+
+} // namespace
+
+incoming receive_message(int socket, std::span<std::byte> buffer, std::vector<os::unique_fd>& descriptors,
+                         os::blocking wait) {
+  packet_header header{};
+  descriptors.clear();
+  return receive_parts(socket, header, buffer, descriptors, wait);
+}
+
+incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking wait) {
+  packet_header header{};
+  std::vector<os::unique_fd> descriptors;
+  incoming result = receive_parts(socket, header, buffer, descriptors, wait);
+  if (result.error == 0 && header.in_segment == 1) {
+    os::unique_fd segment = std::move(descriptors.front());
+    descriptors.erase(descriptors.begin());
+    result.body = message_access::of_segment(std::move(segment), header.size, std::move(descriptors));
+  } else if (result.error == 0) {
+    for (os::unique_fd& fd : descriptors) result.body.attach(fd.release());
+  }
   // The segment is the first for which room is sought.
-  if (got.error == EMFILE && header.in_segment == 1 && !descriptors.empty())
+  if (result.error == EMFILE && header.in_segment == 1 && !descriptors.empty())
     result.body = message_access::of_segment(std::move(descriptors.front()), header.size, {});
   return result;
 }

@@ -47,6 +47,11 @@ incoming receive_message(int socket, std::span<std::byte> buffer, os::blocking w
 /// The same; the message has all of its bytes.
 incoming receive_message(int socket, os::blocking wait);
 
+/// The same for messages of few descriptors, which are left in @p descriptors: if that has room for them,
+/// nothing is allocated once the message has been taken out of the socket, so that none is lost.
+incoming receive_message(int socket, std::span<std::byte> buffer, std::vector<os::unique_fd>& descriptors,
+                         os::blocking wait);
+
 /// @returns whether the bytes of the next message, which are in a segment, would be lost if it were received
 /// now: this process has no descriptor left.
 bool would_lose_bytes(int socket) noexcept;

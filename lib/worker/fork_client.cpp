@@ -283,7 +283,7 @@ void fork_client::handle(lock_type& lock, incoming& next) {
     outcome.error = reply.error;
     outcome.not_there = reply.not_there;
     outcome.pid = reply.pid;
-    outcome.pidfd = os::above_standard_streams(os::unique_fd(next.body.take(0)));
+    outcome.pidfd = link_.take_descriptor();
     if (reply.pid <= 0) children_.erase(reply.id);
     if (reply.error != 0) link_.forget_told(); // it may not have got that either
     if (auto order = take_order(lock, reply.id)) order->waiter->complete(std::move(outcome));

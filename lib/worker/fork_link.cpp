@@ -36,6 +36,7 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   os::credentials credentials = os::own_credentials();
   // What can fail for the loop fails before the server is there.
   mark_ = {};
+  descriptors_.reserve(1);
   socket_ = std::move(ends.first);
   try {
     watch_.emplace(executor);
@@ -75,7 +76,13 @@ bool fork_link::wait_writable(int milliseconds) noexcept {
   return os::wait_writable(socket_.get(), milliseconds);
 }
 
-incoming fork_link::receive() { return receive_message(socket_.get(), buffer_.bytes(), os::blocking::no); }
+incoming fork_link::receive() {
+  return receive_message(socket_.get(), buffer_.bytes(), descriptors_, os::blocking::no);
+}
+
+os::unique_fd fork_link::take_descriptor() noexcept {
+  return descriptors_.empty() ? os::unique_fd() : std::move(descriptors_.front());
+}
 
 void fork_link::unwatch() noexcept {
   if (watching_ && watch_) watch_->cancel();

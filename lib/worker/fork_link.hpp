@@ -55,9 +55,12 @@ public:
   /// Blocks until the server has taken much of what it was sent, or for so long. @returns whether it has.
   bool wait_writable(int milliseconds) noexcept;
 
-  /// What the server has said next, which is overwritten by the next call. Never blocks: EAGAIN.
+  /// What the server has said next, which is overwritten by the next call. Never blocks: EAGAIN. It is not
+  /// lost for want of memory.
   /// @throws wire::error if it does not speak the language of a fork server.
   incoming receive();
+  /// The descriptor that came with that, if one did.
+  os::unique_fd take_descriptor() noexcept;
 
   /// Has @p handler called once, on the loop, when there is something to receive; unless somebody waits for
   /// that already. To be called under a lock that the handler takes first. It begins with watched(), if this
@@ -92,6 +95,7 @@ private:
   std::optional<std::vector<std::string>> told_;
   std::optional<os::directory_id> told_directory_;
   message_buffer buffer_{max_inline};
+  std::vector<os::unique_fd> descriptors_; // has room for the one that a server sends at a time
 };
 
 } // namespace coproc::detail

@@ -1,0 +1,132 @@
+// The host's side of the fork server while there is no memory.
+#include <coproc/process.hpp>
+
+#include "support/allocations.hpp"
+#include "support/fork_servers.hpp"
+#include "support/leak_check.hpp"
+#include "support/loops.hpp"
+#include "worker/targets.hpp"
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+
+#include <chrono>
+#include <exception>
+#include <new>
+#include <optional>
+
+using namespace coproc::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(fork_server_memory)
+
+using coproc::process;
+using coproc::process_options;
+using coproc::stdio;
+using coproc::target;
+using process_targets::end_with_input;
+
+constexpr std::size_t allocations_of_an_operation = 300; // more than there are
+
+int add(int a, int b) { return a + b; }
+
+asio::awaitable<void> check_next() {
+  process next{target<add>, 1, 2};
+  co_await next.start();
+  const int sum = co_await next.result();
+  BOOST_TEST(sum == 3);
+}
+
+asio::awaitable<void> start(process<int>& p) { co_await p.start(); }
+
+/// A child that ends when its input does.
+struct obedient : process<int> {
+  obedient() : process(process_options().in(stdio::pipe()).out(stdio::null()), target<end_with_input>) {}
+};
+
+/// A loop with a server, which is what fails first otherwise.
+struct warm_loop : asio::io_context {
+  warm_loop() {
+    const auto error = run_on(*this, check_next());
+    BOOST_REQUIRE(!error);
+  }
+};
+
+/// What became of a coroutine: it may also be lost, when there is no memory to resume it.
+struct outcome {
+  bool over = false;
+  std::exception_ptr error;
+};
+
+template <class T>
+void begin(asio::io_context& loop, asio::awaitable<T> operation, outcome& told) {
+  const auto note = [&told](std::exception_ptr error) {
+    told.over = true;
+    told.error = std::move(error);
+  };
+  if constexpr (std::is_void_v<T>)
+    asio::co_spawn(loop, std::move(operation), note);
+  else
+    asio::co_spawn(loop, std::move(operation), [note](std::exception_ptr error, const T&) { note(error); });
+}
+
+/// Runs what is ready, so that what was begun waits.
+void settle(asio::io_context& loop) {
+  loop.restart();
+  loop.poll();
+}
+
+/// Runs @p loop until the @p nth allocation has failed, or for a moment. @returns whether it has.
+bool run_short_of_memory(asio::io_context& loop, std::size_t nth) {
+  loop.restart();
+  const failing_allocation none(nth);
+  for (int i = 0; i != 20 && !none.struck() && !loop.stopped(); ++i) {
+    try {
+      loop.run_one_for(20ms);
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  return none.struck();
+}
+
+/// Runs @p loop to the end of all work, if that comes.
+bool runs_to_its_end(asio::io_context& loop) {
+  loop.restart();
+  loop.run_for(deadline() / 4);
+  return loop.stopped();
+}
+
+/// Calls @p attempt(nth), which @returns whether it came to that failure, for each allocation there is.
+template <class Attempt>
+void fail_each_allocation(Attempt attempt) {
+  if (!allocations_are_counted) return;
+  bool struck = true;
+  for (std::size_t nth = 1; struck && nth != allocations_of_an_operation; ++nth) {
+    BOOST_TEST_CONTEXT("allocation " << nth) {
+      leak_check nothing_left;
+      struck = attempt(nth);
+    }
+  }
+  BOOST_TEST(!struck, "there are more allocations than that");
+}
+
+BOOST_AUTO_TEST_CASE(answer_that_finds_no_memory_is_not_lost) {
+  int untold = 0;
+  fail_each_allocation([&untold](std::size_t nth) {
+    warm_loop loop;
+    std::optional<stopped_server> server(std::in_place);
+    obedient p;
+    outcome started;
+    begin(loop, p.start(), started);
+    settle(loop);
+    BOOST_REQUIRE(!started.over);
+    server.reset();
+    const bool struck = run_short_of_memory(loop, nth);
+    BOOST_REQUIRE(runs_to_its_end(loop));
+    if (!started.over) ++untold;
+    return struck;
+  });
+  BOOST_TEST(untold <= 1, "nobody can tell a coroutine whose own resumption finds no memory");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
