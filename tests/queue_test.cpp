@@ -370,6 +370,25 @@ CO_TEST(get_that_does_not_wait_takes_what_is_nobody_elses_turn) {
   BOOST_TEST(got == 2);
 }
 
+/// Takes a number down when it has taken an item.
+asio::awaitable<void> sign_in(queue<int>& q, int number, std::shared_ptr<std::vector<int>> order) {
+  (void)co_await q.get();
+  order->push_back(number);
+}
+
+CO_TEST_ONCE(gets_that_wait_are_served_in_the_order_they_came) {
+  constexpr int many = 300;
+  queue<int> q;
+  auto order = std::make_shared<std::vector<int>>();
+  std::vector<pending<void>> all;
+  const asio::any_io_executor executor = co_await this_executor();
+  for (int i = 0; i != many; ++i) all.emplace_back(executor, sign_in(q, i, order));
+  for (int i = 0; i != many; ++i) q.put_nowait(i);
+  for (auto& one : all) co_await one.result();
+  BOOST_TEST(order->size() == std::size_t(many));
+  BOOST_TEST(std::is_sorted(order->begin(), order->end()));
+}
+
 CO_TEST_ONCE(time_in_which_a_get_lets_others_run_counts_as_waiting) {
   queue<int> q;
   const asio::any_io_executor executor = co_await this_executor();

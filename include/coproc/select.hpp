@@ -40,11 +40,11 @@ public:
     for (queue_core* core : cores) {
       if (!core->is_check_due()) continue;
       waiter.allow(patience);
-      co_await core->check_in();
+      const queue_step next = next_step(cores, count, patience);
+      co_await core->check_in(next);
     }
 
-    std::size_t chosen = patience <= duration::zero() ? find<&queue_core::can_spare>(cores, count)
-                                                      : find<&queue_core::can_take>(cores, count);
+    std::size_t chosen = find(cores, count, patience);
     if (chosen == count) {
       for (const queue_core* core : cores) core->check_alive();
       if (patience <= duration::zero() && !all_drained(cores, count)) throw_queue_expired(queue_line::get);
@@ -58,8 +58,7 @@ public:
         if (waiter.result() == queue_waiter::outcome::expired) throw_queue_expired(queue_line::get);
         if (waiter.result() == queue_waiter::outcome::closed) throw_queue_closed();
         chosen = static_cast<std::size_t>(waiter.chosen() - places);
-        if (cores[chosen]->size() == 0)
-          chosen = find<&queue_core::can_take>(cores, count); // it was taken by get_nowait()
+        if (cores[chosen]->size() == 0) chosen = find(cores, count, patience); // it was taken by get_nowait()
       } while (chosen == count);
     }
     cores[0]->set_turn(chosen + 1);
@@ -96,11 +95,17 @@ private:
   };
 
   /// @returns the next that has an item, after the one that was chosen last; @p count: none has.
-  template <auto Has>
-  static std::size_t find(queue_core** cores, std::size_t count) noexcept {
-    for (std::size_t i = 0; i != count; ++i)
-      if (const std::size_t at = (cores[0]->turn() + i) % count; (cores[at]->*Has)()) return at;
+  static std::size_t find(queue_core** cores, std::size_t count, duration patience) noexcept {
+    for (std::size_t i = 0; i != count; ++i) {
+      const std::size_t at = (cores[0]->turn() + i) % count;
+      if (patience <= duration::zero() ? cores[at]->can_spare() : cores[at]->can_take()) return at;
+    }
     return count;
+  }
+
+  static queue_step next_step(queue_core** cores, std::size_t count, duration patience) noexcept {
+    const bool waits = patience > duration::zero() && !all_drained(cores, count);
+    return waits && find(cores, count, patience) == count ? queue_step::wait : queue_step::go_on;
   }
 
   static bool all_drained(queue_core** cores, std::size_t count) noexcept {

@@ -109,9 +109,9 @@ void queue_core::renew(std::size_t slots) noexcept {
   get_at_once_until_ = check_get_at_;
 }
 
-asio::awaitable<void> queue_core::check_in() {
+asio::awaitable<void> queue_core::check_in(queue_step next) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  if (!check(executor)) co_return;
+  if (!check(executor) || next == queue_step::wait) co_return;
   budget_ = 1; // whoever resumes this coroutine lets others run, too
   co_await pass_through_loop();
 }

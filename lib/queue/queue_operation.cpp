@@ -22,7 +22,8 @@ queue_operation::queue_operation(queue_core& core, queue_line line, duration pat
 asio::awaitable<void> queue_operation::step() {
   if (stage_ == stage::check) {
     stage_ = stage::checked;
-    return place_.core->check_in();
+    const bool waits = !can_go_on() && can_wait() && patience_ > duration::zero();
+    return place_.core->check_in(waits ? queue_step::wait : queue_step::go_on);
   }
   stage_ = stage::waited;
   return waiter_.wait(&place_, 1);
@@ -34,27 +35,39 @@ bool queue_operation::over() {
   return stage_ == stage::over;
 }
 
-/// Goes on at once if that is possible; prepares to wait if not.
-void queue_operation::decide() {
+bool queue_operation::can_go_on() const noexcept {
   const queue_core& core = *place_.core;
-  bool can_go_on = false, can_wait = true;
   switch (place_.line) {
   case queue_line::get:
-    can_go_on = patience_ <= duration::zero() ? core.can_spare() : core.can_take();
-    can_wait = core.size() != 0 || !core.is_closed();
-    break;
+    return patience_ <= duration::zero() ? core.can_spare() : core.can_take();
   case queue_line::put:
-    can_go_on = core.has_room();
-    can_wait = !core.is_closed();
-    break;
+    return core.has_room();
   case queue_line::join:
-    can_go_on = core.all_done();
     break;
   }
-  stage_ = can_go_on ? stage::over : stage::wait;
-  if (can_go_on) return;
-  core.check_alive();
-  if (!can_wait) throw_queue_closed();
+  return core.all_done();
+}
+
+/// @returns whether what it waits for may come.
+bool queue_operation::can_wait() const noexcept {
+  const queue_core& core = *place_.core;
+  switch (place_.line) {
+  case queue_line::get:
+    return core.size() != 0 || !core.is_closed();
+  case queue_line::put:
+    return !core.is_closed();
+  case queue_line::join:
+    break;
+  }
+  return true;
+}
+
+/// Goes on at once if that is possible; prepares to wait if not.
+void queue_operation::decide() {
+  stage_ = can_go_on() ? stage::over : stage::wait;
+  if (stage_ == stage::over) return;
+  place_.core->check_alive();
+  if (!can_wait()) throw_queue_closed();
   if (patience_ <= duration::zero()) throw_queue_expired(place_.line);
   waiter_.allow(patience_);
 }

@@ -24,6 +24,12 @@ struct queue_timer;
 /// What a waiter waits for; each queue has a line for each.
 enum class queue_line : unsigned char { get, put, join };
 
+/// What an operation is going to do.
+enum class queue_step : unsigned char {
+  go_on, ///< Be done, or fail.
+  wait,  ///< Get in line, at once: others would be served before it otherwise.
+};
+
 /// A waiter's place in a line of one queue.
 struct queue_place {
   queue_core* core = nullptr;
@@ -128,6 +134,8 @@ public:
 private:
   enum class stage : unsigned char { check, checked, wait, waited, over };
 
+  bool can_go_on() const noexcept;
+  bool can_wait() const noexcept;
   void decide();
   void conclude();
 
@@ -170,9 +178,10 @@ public:
   bool is_check_due() noexcept {
     return --until_check_ == 0 || added_ >= check_put_at_ || taken_ >= check_get_at_;
   }
-  /// Binds to the context of the coroutine; lets everything run that is ready, if that is due.
+  /// Binds to the context of the coroutine; lets everything run that is ready, if that is due and @p next
+  /// does not anyway.
   /// @throws std::logic_error if it is bound to another one.
-  asio::awaitable<void> check_in();
+  asio::awaitable<void> check_in(queue_step next);
 
   void close();
   /// The queue is gone: its waiters are completed with operation_aborted.
