@@ -31,8 +31,8 @@ class queue_selection;
 ///
 /// An operation that need not wait does not suspend, except that every 128th put and every 128th get lets the
 /// event loop breathe, and comes after those that are served meanwhile. In the steady state nothing is
-/// allocated for an item whose move constructor is noexcept, waited for or not; a pause for the loop may
-/// allocate.
+/// allocated for an item whose move constructor is noexcept, waited for or not. A wait with a limit in time
+/// takes a timer, and a pause for the loop may allocate.
 ///
 /// A coroutine's frame has the alignment that a plain `new` gives, and no more (P2014). So a T that wants
 /// more may lie misaligned in put() and get(), as in any coroutine that holds one; put_nowait() and
