@@ -80,9 +80,12 @@ private:
 asio::awaitable<permit> semaphore_state::acquire(std::shared_ptr<semaphore_state> state) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   state->bind(executor, "semaphore");
-  if (state->breathing_.due()) co_await pass_through_loop();
   if (state->abandoned_) std::rethrow_exception(aborted());
-  if (std::optional<permit> free = state->try_take()) co_return std::move(*free);
+  if (std::optional<permit> free = state->try_take()) {
+    // After it has been served: others would be before it otherwise.
+    if (state->breathing_.due()) co_await pass_through_loop();
+    co_return std::move(*free);
+  }
   // Named, since g++ 12 destroys a closure twice that is a temporary in a co_await expression.
   auto enqueue = [state](suspension<permit> waiter) { state->enqueue(std::move(waiter)); };
   co_return co_await suspend<permit>(std::move(enqueue));

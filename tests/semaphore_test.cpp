@@ -1,15 +1,21 @@
 #include <coproc/semaphore.hpp>
 
+#include "support/allocations.hpp"
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
 #include "support/pending.hpp"
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
+#include <new>
+#include <optional>
 #include <vector>
 
 using namespace coproc::test;
@@ -246,6 +252,26 @@ BOOST_AUTO_TEST_CASE(destroying_the_context_destroys_its_waiters) {
     BOOST_TEST(!loop.stopped(), "a waiter counts as work");
   }
   BOOST_TEST(slots.available() == 0u);
+}
+
+/// Takes a number down when it has a permit.
+asio::awaitable<void> sign_in(coproc::semaphore& slots, int number, std::shared_ptr<std::vector<int>> order) {
+  permit slot = co_await slots.acquire();
+  order->push_back(number);
+}
+
+CO_TEST_ONCE(those_that_wait_are_served_in_the_order_they_came) {
+  constexpr int many = 300;
+  coproc::semaphore slots(1);
+  permit held = co_await slots.acquire();
+  auto order = std::make_shared<std::vector<int>>();
+  std::vector<pending<void>> all;
+  const asio::any_io_executor executor = co_await this_executor();
+  for (int i = 0; i != many; ++i) all.emplace_back(executor, sign_in(slots, i, order));
+  held.release();
+  for (auto& one : all) co_await one.result();
+  BOOST_TEST(order->size() == std::size_t(many));
+  BOOST_TEST(std::is_sorted(order->begin(), order->end()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
