@@ -31,7 +31,7 @@ public:
       ++available_;
       return;
     }
-    suspension<permit> next = std::move(waiters_.front()->waiter);
+    suspension<permit> next = std::move(*waiters_.front()->waiter);
     waiters_.pop_front();
     next.complete(permit(shared_from_this()));
   }
@@ -42,24 +42,31 @@ public:
   void abandon() noexcept {
     abandoned_ = true; // for those that have not begun to wait
     auto waiters = std::exchange(waiters_, {});
-    for (const auto& waiting : waiters) waiting->waiter.fail(aborted());
+    for (const auto& waiting : waiters) waiting->waiter->fail(aborted());
   }
 
 private:
   struct entry {
-    suspension<permit> waiter;
+    std::optional<suspension<permit>> waiter;
   };
+  using line = std::list<std::shared_ptr<entry>>;
 
   void shutdown() noexcept override { std::exchange(waiters_, {}); }
 
-  void enqueue(suspension<permit> waiter) {
-    auto added = std::make_shared<entry>(entry{std::move(waiter)});
-    waiters_.push_back(added);
-    added->waiter.on_cancellation(added,
-                                  [weak = weak_from_this()](entry& waiting, asio::cancellation_type_t type) {
-                                    auto self = weak.lock();
-                                    if (self && type != asio::cancellation_type::none) self->cancel(waiting);
-                                  });
+  /// @param place of its own, so far.
+  void enqueue(line place, suspension<permit> waiter) noexcept {
+    const std::shared_ptr<entry> added = place.front();
+    added->waiter.emplace(std::move(waiter));
+    try {
+      added->waiter->on_cancellation(
+          added, [weak = weak_from_this()](entry& waiting, asio::cancellation_type_t type) {
+            auto self = weak.lock();
+            if (self && type != asio::cancellation_type::none) self->cancel(waiting);
+          });
+    } catch (...) {
+      return added->waiter->fail(std::current_exception());
+    }
+    waiters_.splice(waiters_.end(), place);
   }
 
   void cancel(entry& waiting) {
@@ -68,12 +75,12 @@ private:
     if (at == waiters_.end()) return; // it has its permit already
     auto keep = *at;
     waiters_.erase(at);
-    keep->waiter.fail(aborted());
+    keep->waiter->fail(aborted());
   }
 
   std::size_t available_;
   bool abandoned_ = false;
-  std::list<std::shared_ptr<entry>> waiters_;
+  line waiters_;
   breather breathing_;
 };
 
@@ -86,8 +93,13 @@ asio::awaitable<permit> semaphore_state::acquire(std::shared_ptr<semaphore_state
     if (state->breathing_.due()) co_await pass_through_loop();
     co_return std::move(*free);
   }
+  // Made here: what is thrown once the coroutine is suspended has nobody to catch it.
+  line place;
+  place.push_back(std::make_shared<entry>());
   // Named, since g++ 12 destroys a closure twice that is a temporary in a co_await expression.
-  auto enqueue = [state](suspension<permit> waiter) { state->enqueue(std::move(waiter)); };
+  auto enqueue = [state, place = std::move(place)](suspension<permit> waiter) mutable {
+    state->enqueue(std::move(place), std::move(waiter));
+  };
   co_return co_await suspend<permit>(std::move(enqueue));
 }
 

@@ -274,4 +274,37 @@ CO_TEST_ONCE(those_that_wait_are_served_in_the_order_they_came) {
   BOOST_TEST(std::is_sorted(order->begin(), order->end()));
 }
 
+/// What acquire() came to when the nth request for memory failed, by which it began to wait.
+BOOST_AUTO_TEST_CASE(acquire_that_finds_no_memory_to_wait_says_so) {
+  if (!allocations_are_counted) return;
+  bool struck = true;
+  for (std::size_t nth = 1; struck; ++nth) {
+    asio::io_context loop;
+    coproc::semaphore slots(1);
+    std::optional<permit> held = slots.try_acquire();
+    std::exception_ptr error;
+    bool ended = false;
+    asio::cancellation_signal cancel;
+    auto finish = [&](std::exception_ptr e) {
+      ended = true;
+      error = e;
+    };
+    asio::co_spawn(loop, acquire_once(slots), asio::bind_cancellation_slot(cancel.slot(), finish));
+    {
+      failing_allocation none(nth);
+      try {
+        loop.poll();
+      } catch (const std::bad_alloc&) { // of the loop's
+      }
+      struck = none.struck();
+    }
+    held.reset();
+    loop.restart();
+    loop.run();
+    BOOST_TEST(ended);
+    if (error) BOOST_CHECK_THROW(std::rethrow_exception(error), std::bad_alloc);
+    BOOST_TEST(slots.available() == 1u);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
