@@ -30,7 +30,7 @@ struct process_access {
 
 namespace {
 
-/// Counts process objects for their default names.
+/// Counts process objects that were given no name: a pool's workers are none of the user's.
 std::string next_name() {
   static std::atomic<unsigned long> count{0};
   return "Process-" + std::to_string(++count);
@@ -42,8 +42,7 @@ function_process::function_process(process_options options, target_call call)
     : name_(std::move(process_access::name(options))), method_(process_access::method(options)),
       in_(process_access::in(options)), out_(process_access::out(options)),
       err_(process_access::err(options)), call_(std::move(call)) {
-  std::string counted = next_name();
-  if (name_.empty()) name_ = std::move(counted);
+  if (name_.empty()) name_ = next_name();
 }
 
 function_process::~function_process() { abandon(); }
