@@ -64,6 +64,10 @@ public:
   const std::uint32_t target;
   pool_policy::unit* unit = nullptr; ///< Of an owner of one item, as long as it is not settled.
 
+protected:
+  /// Before it is submitted: how many items it has.
+  void holds(std::uint32_t items) noexcept { left_ = items; }
+
 private:
   virtual void delivered(std::uint32_t first, std::uint32_t count, std::span<const std::byte> bytes,
                          message* packet) = 0;

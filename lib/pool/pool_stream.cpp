@@ -24,10 +24,16 @@ constexpr std::size_t items_for_a_slot = 32; // of a window
 /// Some items in a row.
 class pool_stream::chunk final : public pool_owner {
 public:
-  chunk(std::shared_ptr<pool_stream> stream, std::size_t first, std::uint32_t items, std::uint32_t number,
-        message arguments_)
-      : pool_owner(items, number, std::move(arguments_)), stream_(std::move(stream)), first_(first),
-        left_(items) {}
+  chunk(std::shared_ptr<pool_stream> stream, std::size_t first, std::uint32_t number)
+      : pool_owner(0, number, message()), stream_(std::move(stream)), first_(first) {}
+
+  /// They are in its arguments.
+  void has_items(std::uint32_t count) noexcept {
+    holds(count);
+    left_ = count;
+  }
+
+  bool told_to_end = false;
 
 private:
   void delivered(std::uint32_t from, std::uint32_t count, std::span<const std::byte> bytes,
@@ -69,7 +75,7 @@ private:
 
   const std::shared_ptr<pool_stream> stream_;
   const std::size_t first_;
-  std::uint32_t left_;
+  std::uint32_t left_ = 0;
 };
 
 pool_stream::pool_stream(pool_state& pool, pool_target target, std::unique_ptr<map_source> items,
@@ -105,72 +111,97 @@ void pool_stream::refill() {
     bool& refilling;
     ~end_of_it() { refilling = false; }
   } const at_end{refilling_};
-  while (!exhausted_ && !closed_ && chunks_.size() < chunks_for_a_slot * slots_) {
-    std::size_t size = chunk_size();
-    if (kind_ != stream_kind::map) {
-      const std::size_t under_way = read_ - given_;
-      if (under_way >= window_) break;
-      // Not in small pieces, as long as there is something else to do or to give out.
-      const std::size_t room = window_ - under_way;
-      if (room < size && (!chunks_.empty() || !batches_.empty())) break;
-      size = std::min(size, room);
-    }
-    message arguments;
-    std::uint32_t count = 0;
-    std::exception_ptr error;
-    const auto pool = pool_.lock();
-    const bool lives = pool && !pool->terminated();
-    try {
-      if (!lives) throw pool_terminated();
-      count = items_->fill(arguments, static_cast<std::uint32_t>(size), chunk_bytes);
-      if (count == 0) exhausted_ = true;
-    } catch (...) {
-      error = std::current_exception();
-      exhausted_ = true;
-    }
-    // The range is the user's code, and may have done anything: ended the pool, too. Its callers are still
-    // at work then.
-    if (lives && pool->terminated()) {
-      asio::post(pool->executor(), [pool] {});
-      if (count != 0) error = std::make_exception_ptr(pool_terminated());
-      count = 0;
-      exhausted_ = true;
-    }
-    if (closed_) break;
-    // What was read before an error is run: the message holds whole items only.
-    if (count != 0) {
-      auto added = std::make_shared<chunk>(shared_from_this(), read_, count, number_, std::move(arguments));
-      added->is_operation = kind_ == stream_kind::map;
-      added->divisible = chunk_ == 0;
-      added->layout = items_->layout();
-      read_ += count;
-      chunks_.emplace(added.get(), added);
-      pool->submit(added, count, pool_policy::unit_kind::task);
-    }
-    if (error) {
-      stream_batch last;
-      last.first = read_++;
-      last.count = 1;
-      last.error = error;
-      arrived(std::move(last));
-    }
+  try {
+    while (!exhausted_ && !closed_ && chunks_.size() < chunks_for_a_slot * slots_)
+      if (!read_chunk()) break;
+  } catch (...) {
+    lose(std::current_exception()); // no memory: what was read is not in the pool, perhaps
   }
+}
+
+/// @returns false if there is no room for one, or no use.
+bool pool_stream::read_chunk() {
+  std::size_t size = chunk_size();
+  if (kind_ != stream_kind::map) {
+    const std::size_t under_way = read_ - given_;
+    if (under_way >= window_) return false;
+    // Not in small pieces, as long as there is something else to do or to give out.
+    const std::size_t room = window_ - under_way;
+    if (room < size && (!chunks_.empty() || !batches_.empty())) return false;
+    size = std::min(size, room);
+  }
+  // Made before anything is read, which would be lost if there were no memory for it.
+  auto added = std::make_shared<chunk>(shared_from_this(), read_, number_);
+  chunks_.emplace(added.get(), added);
+  auto place = chunks_.extract(added.get());
+  std::uint32_t count = 0;
+  std::exception_ptr error;
+  const auto pool = pool_.lock();
+  const bool lives = pool && !pool->terminated();
+  try {
+    if (!lives) throw pool_terminated();
+    count = items_->fill(added->arguments, static_cast<std::uint32_t>(size), chunk_bytes);
+    if (count == 0) exhausted_ = true;
+  } catch (...) {
+    error = std::current_exception();
+    exhausted_ = true;
+  }
+  // The range is the user's code, and may have done anything: ended the pool, too. Its callers are still
+  // at work then.
+  if (lives && pool->terminated()) {
+    asio::post(pool->executor(), [pool] {});
+    if (count != 0) error = std::make_exception_ptr(pool_terminated());
+    count = 0;
+    exhausted_ = true;
+  }
+  if (closed_) return false;
+  // What was read before an error is run: the message holds whole items only.
+  if (count != 0) {
+    added->has_items(count);
+    added->is_operation = kind_ == stream_kind::map;
+    added->divisible = chunk_ == 0;
+    added->layout = items_->layout();
+    read_ += count;
+    chunks_.insert(std::move(place));
+    pool->submit(added, count, pool_policy::unit_kind::task);
+  }
+  if (error) {
+    stream_batch last;
+    last.first = read_++;
+    last.count = 1;
+    last.error = error;
+    arrived(std::move(last));
+  }
+  return true;
 }
 
 void pool_stream::arrived(stream_batch batch) {
   if (closed_) return;
-  if (kind_ != stream_kind::ordered) {
-    batches_.push_back(std::move(batch));
-  } else {
-    const std::size_t first = batch.first;
-    early_.emplace(first, std::move(batch));
-    for (auto at = early_.begin(); at != early_.end() && at->first == next_; at = early_.erase(at)) {
-      next_ += at->second.count;
-      batches_.push_back(std::move(at->second));
+  try {
+    if (kind_ != stream_kind::ordered) {
+      batches_.push_back(std::move(batch));
+    } else {
+      const std::size_t first = batch.first;
+      early_.emplace(first, std::move(batch));
+      for (auto at = early_.begin(); at != early_.end() && at->first == next_; at = early_.erase(at)) {
+        batches_.push_back(std::move(at->second));
+        next_ += batches_.back().count;
+      }
     }
+  } catch (...) {
+    return lose(std::current_exception());
   }
   notify_progress();
   if (!batches_.empty()) wake();
+}
+
+/// Some results are missing, for want of memory: who asks for more is told so, rather than given the others
+/// as if they were all.
+void pool_stream::lose(std::exception_ptr why) {
+  if (closed_) return;
+  lost_ = std::move(why);
+  close(pool_policy::verdict::dropped);
+  if (waiter_) std::exchange(waiter_, std::nullopt)->complete(true);
 }
 
 void pool_stream::chunk_ended() {
@@ -212,9 +243,17 @@ void pool_stream::close(pool_policy::verdict how) noexcept {
   early_.clear();
   auto pool = pool_.lock();
   if (!pool) return;
-  auto chunks = chunks_;
-  for (auto& [known, weak] : chunks)
-    if (auto alive = weak.lock()) pool->cancel(*alive, how);
+  const auto untold = [](const auto& each) { return !each.first->told_to_end; };
+  for (;;) {
+    const auto at = std::find_if(chunks_.begin(), chunks_.end(), untold); // some go as others are told
+    if (at == chunks_.end()) return;
+    at->first->told_to_end = true;
+    try {
+      if (const auto alive = at->second.lock()) pool->cancel(*alive, how);
+    } catch (...) {
+      // No memory: it is run to its end, for nobody.
+    }
+  }
 }
 
 void pool_stream::abandon() noexcept {

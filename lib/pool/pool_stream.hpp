@@ -42,6 +42,7 @@ private:
   class chunk;
 
   std::uint32_t chunk_size() const;
+  bool read_chunk();
   void arrived(stream_batch batch);
   void chunk_ended();
   void chunk_dropped() noexcept;
@@ -51,6 +52,7 @@ private:
   void notify_progress();
   void wake();
   void close(pool_policy::verdict how) noexcept;
+  void lose(std::exception_ptr why);
   void on_cancel();
 
   std::weak_ptr<pool_state> pool_;
@@ -71,8 +73,9 @@ private:
   std::size_t next_ = 0;                          // ordered: the item that comes next
   progress progress_;
   bool exhausted_ = false, closed_ = false, cancelled_ = false, refilling_ = false;
-  bool dropped_ = false; // with the execution context
-  bool gone_ = false;    // the handle
+  bool dropped_ = false;    // with the execution context
+  bool gone_ = false;       // the handle
+  std::exception_ptr lost_; // why results are missing, until somebody is told
   std::optional<suspension<bool>> waiter_;
   breather breathing_;
   std::optional<cancellation_watch> caller_; // of a map

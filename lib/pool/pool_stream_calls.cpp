@@ -25,10 +25,15 @@ asio::awaitable<stream_batch> pool_stream::next(std::shared_ptr<pool_stream> sel
   for (;;) {
     if (self->gone_) throw std::system_error(asio::error::operation_aborted);
     if (self->caller_ && self->caller_->cancelled()) self->on_cancel();
+    if (self->lost_) std::rethrow_exception(std::exchange(self->lost_, nullptr));
     if (!self->batches_.empty()) break;
     if (self->cancelled_ && self->chunks_.empty()) throw std::system_error(asio::error::operation_aborted);
     if (self->dropped_) throw pool_terminated();
-    if (!self->cancelled_ && (self->closed_ || self->finished())) co_return stream_batch();
+    if (!self->cancelled_ && (self->closed_ || self->finished())) {
+      // Whoever is told of the end may drop the stream, and its last report with it.
+      while (self->reporter_.pending() && !self->closed_) co_await pass_through_loop();
+      co_return stream_batch();
+    }
     auto wait = [self](suspension<bool> waiter) {
       waiter.on_cancellation(self, [](pool_stream& stream, asio::cancellation_type_t type) {
         if (type == asio::cancellation_type::none) return;

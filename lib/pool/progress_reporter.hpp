@@ -22,15 +22,23 @@ public:
   template <class Whose>
   void notice(Whose& whose, const asio::any_io_executor& executor) {
     if (!call_ || std::exchange(pending_, true)) return;
-    asio::post(executor, [this, weak = whose.weak_from_this()] {
+    auto report = [this, weak = whose.weak_from_this()] {
       auto alive = weak.lock();
       if (!alive) return;
       pending_ = false;
       // One function object throughout, which may keep count of something; it may also end whose it is.
       auto call = call_;
       if (auto now = alive->progress_now()) (*call)(*now);
-    });
+    };
+    try {
+      asio::post(executor, std::move(report));
+    } catch (...) {
+      pending_ = false; // no memory: the next report tells of this, too
+    }
   }
+
+  /// Whether there is something that the function has not been told yet.
+  bool pending() const noexcept { return pending_; }
 
 private:
   const std::shared_ptr<std::function<void(progress)>> call_; // null: nobody asks

@@ -177,4 +177,15 @@ CO_TEST_ONCE(chunk_of_any_size) {
   BOOST_TEST(sum == 14);
 }
 
+CO_TEST_ONCE(last_report_of_progress_is_of_all_items) {
+  coproc::pool workers(co_await this_executor(), 2);
+  for (int count = 100; count != 300; ++count) {
+    std::size_t done = 0;
+    auto options =
+        coproc::map_options().chunk_size(1).on_progress([&](coproc::progress p) { done = p.done(); });
+    (void)co_await workers.map<t::square>(std::views::iota(0, count), std::move(options));
+    BOOST_TEST(done == static_cast<std::size_t>(count));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
