@@ -21,22 +21,22 @@ public:
   waiters() : list_(std::make_shared<list>()) {}
   waiters(const waiters&) = delete;
 
-  /// Adds one, for @p limit at most. It completes with whether the thing has come.
+  /// Adds one, for @p limit at most. It completes with whether the thing has come. Called inside of an Asio
+  /// initiation, which nothing may be thrown out of: without memory, the coroutine is told so.
   void add(suspension<bool> waiter, std::optional<duration> limit = std::nullopt) {
-    auto added = std::make_shared<entry>(std::move(waiter));
-    list_->push_back(added);
-    std::weak_ptr<list> in = list_;
-    added->waiter.on_cancellation(added, [in](entry& self, asio::cancellation_type_t type) {
-      if (type != asio::cancellation_type::none)
-        if (auto found = take(in, self)) found->waiter.fail(aborted());
-    });
-    if (!limit) return;
-    added->timer.emplace(added->waiter.executor(), after(std::chrono::steady_clock::now(), *limit));
-    added->timer->async_wait([in, weak = std::weak_ptr<entry>(added)](const asio::error_code& error) {
-      auto self = weak.lock();
-      if (error || !self) return;
-      if (auto found = take(in, *self)) found->waiter.complete(false);
-    });
+    std::shared_ptr<entry> added;
+    try {
+      added = std::make_shared<entry>(std::move(waiter)); // which moves it when there is room
+    } catch (...) {
+      return waiter.fail(std::current_exception());
+    }
+    try {
+      listen(added, limit);
+      list_->push_back(added);
+    } catch (...) {
+      added->timer.reset();
+      added->waiter.fail(std::current_exception());
+    }
   }
 
   bool empty() const noexcept { return list_->empty(); }
@@ -61,6 +61,21 @@ private:
     std::optional<asio::steady_timer> timer;
   };
   using list = std::list<std::shared_ptr<entry>>;
+
+  void listen(const std::shared_ptr<entry>& added, std::optional<duration> limit) {
+    std::weak_ptr<list> in = list_;
+    added->waiter.on_cancellation(added, [in](entry& self, asio::cancellation_type_t type) {
+      if (type != asio::cancellation_type::none)
+        if (auto found = take(in, self)) found->waiter.fail(aborted());
+    });
+    if (!limit) return;
+    added->timer.emplace(added->waiter.executor(), after(std::chrono::steady_clock::now(), *limit));
+    added->timer->async_wait([in, weak = std::weak_ptr<entry>(added)](const asio::error_code& error) {
+      auto self = weak.lock();
+      if (error || !self) return;
+      if (auto found = take(in, *self)) found->waiter.complete(false);
+    });
+  }
 
   static std::shared_ptr<entry> take(const std::weak_ptr<list>& in, entry& which) {
     auto alive = in.lock();
