@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -108,6 +109,7 @@ public:
   std::optional<suspension<bool>> waiter;
   asio::cancellation_signal stop_signal;
   bool stopped = false;
+  std::function<bool()> stops_already; ///< Whether its caller's cancellation stops it.
 
   void begin() override {
     began = true;
@@ -115,6 +117,8 @@ public:
   }
   void stop() override {
     stopped = true;
+    // A second request would be taken for impatience: what the caller's has begun goes on.
+    if (stops_already && stops_already()) return;
     stop_signal.emit(asio::cancellation_type::terminal);
   }
   bool began = false;
@@ -133,7 +137,8 @@ asio::awaitable<completed> run_program(std::shared_ptr<pool_state> pool, command
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   pool->check_use(executor);
   pool->require_open();
-  const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
+  const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+  const cancellation_watch watch(state);
   auto owner = std::make_shared<pool_program>();
   pool->submit(owner, 1, pool_policy::unit_kind::program);
   if (!owner->began && !owner->ended) {
@@ -162,6 +167,10 @@ asio::awaitable<completed> run_program(std::shared_ptr<pool_state> pool, command
     throw std::system_error(asio::error::operation_aborted);
   }
 
+  owner->stops_already = [watch, state] {
+    const auto terminal = state.cancelled() & asio::cancellation_type::terminal;
+    return watch.cancelled() && terminal != asio::cancellation_type::none;
+  };
   // Both the caller's cancellation and terminate() stop it.
   std::shared_ptr<asio::cancellation_signal> stop(owner, &owner->stop_signal);
   try {
