@@ -80,24 +80,41 @@ void pool_state::carry_on() {
 
 void pool_state::pump() {
   if (pumping_ || left_to_host()) return;
-  carry_on();
-  let_in();
+  try {
+    carry_on();
+    let_in();
+  } catch (...) {
+    set_timer(); // what was begun is looked after
+    throw;
+  }
   if (const auto counts = policy_.statistics(); executor_ && counts.completed + counts.failed != reported_)
     reporter_.notice(*this, executor_);
   set_timer();
+}
+
+void pool_state::start(pool_policy::worker& who) {
+  std::shared_ptr<pool_worker> w;
+  try {
+    w = std::make_shared<pool_worker>(*this, who);
+    workers_.emplace(&who, w);
+    who.link = w.get();
+    w->start();
+  } catch (...) { // no memory: another one, later
+    errors_.start_failed(std::current_exception());
+    if (w) w->drop();
+    who.link = nullptr;
+    workers_.erase(&who);
+    policy_.start_failed(who, pool_policy::hope::later, clock::now());
+  }
 }
 
 void pool_state::carry_out(const pool_policy::action& a) {
   using kind = pool_policy::action_kind;
   auto* owner = static_cast<pool_owner*>(a.owner);
   switch (a.kind) {
-  case kind::start: {
-    auto w = std::make_shared<pool_worker>(*this, *a.who);
-    a.who->link = w.get();
-    workers_.emplace(a.who, w);
-    w->start();
+  case kind::start:
+    start(*a.who);
     break;
-  }
   case kind::hand:
     worker_of(a.who).hand(*a.what, clock::now());
     break;
@@ -177,12 +194,13 @@ void pool_state::set_timer() {
     return;
   }
   if (armed && timer_at_ <= *next) return;
-  timer_at_ = *next;
+  timer_at_ = clock::time_point::max(); // unless the wait has begun
   timer_->expires_at(*next);
   timer_->async_wait([weak = weak_from_this()](const asio::error_code& error) {
     auto self = weak.lock();
     if (!error && self) self->on_timer();
   });
+  timer_at_ = *next;
 }
 
 /// The timer must not keep the loop of an idle pool; but who has just got a result may have another task, and
@@ -206,6 +224,7 @@ void pool_state::on_timer() {
   for (const auto& w : policy_.workers()) {
     if (!w->link) continue;
     if (w->handed.empty() && !worker_of(w.get()).look_again()) continue;
+    worker_of(w.get()).watch_end_at_last();
     touch(worker_of(w.get())); // its results, before it is judged
     if (!w->handed.empty() && now >= w->since + watch_after) worker_of(w.get()).watch_end();
   }

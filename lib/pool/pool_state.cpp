@@ -112,10 +112,7 @@ void pool_state::program_ended(pool_owner& owner, pool_policy::program_result ho
 
 void pool_state::close() {
   // Those that wait to be let in have been submitted before.
-  while (!admissions_.empty()) {
-    ++admitted_;
-    admissions_.complete_first();
-  }
+  while (!admissions_.empty()) admit_first();
   closing_ = true;
   let_in();
   pump();
@@ -154,11 +151,18 @@ pool_stats pool_state::stats() {
   return out;
 }
 
-void pool_state::let_in() {
-  while (!admissions_.empty() && has_room()) {
-    ++admitted_;
+void pool_state::admit_first() {
+  ++admitted_;
+  try {
     admissions_.complete_first();
+  } catch (...) {
+    --admitted_; // no memory to resume it: it is gone
+    throw;
   }
+}
+
+void pool_state::let_in() {
+  while (!admissions_.empty() && has_room()) admit_first();
   if (closing_ && !policy_.closed() && admitted_ == 0 && admissions_.empty()) {
     policy_.close(clock::now());
     pump();

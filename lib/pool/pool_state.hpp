@@ -99,12 +99,14 @@ private:
   void pump();
   void carry_on();
   void carry_out(const pool_policy::action& a);
+  void start(pool_policy::worker& who);
   std::exception_ptr error_of(const pool_policy::action& a) const;
   std::optional<clock::time_point> next_look() const;
   void set_timer();
   void stop_timer_if_idle();
   void on_timer();
   void let_in();
+  void admit_first();
   static pool_worker& worker_of(const pool_policy::worker* which) {
     return *static_cast<pool_worker*>(which->link);
   }

@@ -128,11 +128,19 @@ void pool_worker::retire() {
 
 void pool_worker::watch_end() {
   if (observer_ || !process_ || !process_->maybe_child() || ended_) return;
-  observer_ = std::make_shared<end_observer>(weak_from_this(), pool_->executor_);
-  if (!process_->child().add_observer(observer_)) observer_->on_exit();
+  try {
+    auto observer = std::make_shared<end_observer>(weak_from_this(), pool_->executor_);
+    if (!process_->child().add_observer(observer)) observer->on_exit();
+    observer_ = std::move(observer);
+    end_unwatched_ = false;
+  } catch (const std::exception&) { // no memory: the timer tries again
+    end_unwatched_ = true;
+    look_again_ = pool_state::clock::now() + std::chrono::milliseconds(10);
+  }
 }
 
 void pool_worker::leave_end_alone() {
+  end_unwatched_ = false;
   if (!observer_) return;
   process_->child().remove_observer(*observer_);
   observer_.reset();
@@ -150,6 +158,7 @@ exit_status pool_worker::status() const {
 
 void pool_worker::gone() noexcept {
   ended_ = true;
+  end_unwatched_ = false;
   if (link_) link_->socket().close();
   pool_ = nullptr;
 }

@@ -43,12 +43,15 @@ public:
   void nudge() noexcept { link_->nudge(); }
   /// Learns of its end also if it does not close its channel (its own children may hold a copy).
   void watch_end();
+  void watch_end_at_last() {
+    if (end_unwatched_) watch_end();
+  }
   void leave_end_alone();
   /// @returns whether it has ended, though nobody has waited for that.
   bool has_ended();
   /// Whether an item is being run, as far as the page says.
   bool item_runs() const noexcept;
-  /// @returns when to touch it, for a result that there was no room for.
+  /// @returns when to touch it: for a result that there was no room for, or as the loop cannot wait for it.
   std::optional<pool_state::clock::time_point> look_again() const noexcept;
 
   pool_policy::worker& is() const noexcept { return *is_; }
@@ -86,6 +89,8 @@ private:
   bool starting_ = false, killed_ = false, waiting_ = false, closed_ = false, ended_ = false;
   bool freezing_ = false; ///< The policy is to be told when all that it has given is read.
   bool page_is_spoilt_ = false;
+  bool unheard_ = false;       ///< It has work, and nothing waits on its channel.
+  bool end_unwatched_ = false; ///< Nothing waits for its end, which was to be watched.
 };
 
 } // namespace coproc::detail

@@ -50,21 +50,24 @@ void pool_worker::hand_initializer() {
 void pool_worker::hand(pool_policy::unit& unit, pool_state::clock::time_point now) {
   auto* owner = static_cast<pool_owner*>(unit.owner);
   const auto& info = pool_->targets_[owner->target];
-  if (!link_->knows(owner->target) &&
-      !link_->define(owner->target, info.offset, info.module_id, info.module_path, info.name)) {
-    pool_->policy_.no_room(*is_, unit, now);
-    return;
-  }
   int error = 0;
+  bool known = true;
   std::exception_ptr failure;
   try {
-    host_link::handing what;
-    what.sequence = sequence_ + 1;
-    what.target = owner->target;
-    what.first = unit.first;
-    what.count = unit.count;
-    what.layout = owner->layout;
-    error = link_->hand(what, owner->arguments, unit.place);
+    known = link_->knows(owner->target) ||
+            link_->define(owner->target, info.offset, info.module_id, info.module_path, info.name);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!known) return pool_->policy_.no_room(*is_, unit, now);
+  host_link::handing what;
+  what.sequence = sequence_ + 1;
+  what.target = owner->target;
+  what.first = unit.first;
+  what.count = unit.count;
+  what.layout = owner->layout;
+  try {
+    if (!failure) error = link_->hand(what, owner->arguments, unit.place);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -118,6 +121,7 @@ bool pool_worker::arm() {
   const std::size_t there = is_->handed.size() + (initializer_ != 0 ? 1 : 0);
   if (there == 0 || killed_ || closed_) {
     // Nothing is to come: an idle pool does not keep the loop running.
+    unheard_ = false;
     if (waiting_) link_->socket().cancel();
     if (!killed_ && !closed_ && is_->state == pool_policy::worker_state::ready) leave_end_alone();
     return true;
@@ -141,9 +145,10 @@ bool pool_worker::arm() {
   try {
     link_->socket().async_wait(stream_end::wait_type::wait_read, std::move(readable));
   } catch (const std::exception&) {
-    waiting_ = false; // no memory for the loop's own books: the timer looks after it
-    watch_end();
+    waiting_ = false; // the loop has no room for it: the timer looks after it
+    look_again_ = pool_state::clock::now() + pause_in_shortage;
   }
+  unheard_ = !waiting_;
   return true;
 }
 
@@ -171,7 +176,7 @@ void pool_worker::receive() {
 
 void pool_worker::drain_safely(pool_state::clock::time_point now) {
   try {
-    if (is_short()) receive();
+    if (is_short() || unheard_) receive();
     drain(freezing_ ? host_link::depth::open_run : host_link::depth::closed_runs, now);
   } catch (const link_garbage& garbage) {
     if (std::exchange(freezing_, false)) is_->freezing = false;
@@ -191,8 +196,8 @@ bool pool_worker::is_patient(pool_state::clock::time_point now) const noexcept {
 }
 
 std::optional<pool_state::clock::time_point> pool_worker::look_again() const noexcept {
-  if (!usable() || !is_short()) return std::nullopt;
-  return look_again_;
+  if (end_unwatched_ || (usable() && (is_short() || unheard_))) return look_again_;
+  return std::nullopt;
 }
 
 void pool_worker::drain_at_end(pool_state::clock::time_point now) noexcept {

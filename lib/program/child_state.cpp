@@ -84,8 +84,13 @@ std::optional<std::size_t> child_state::over_limit() const {
 
 bool child_state::add_observer(std::shared_ptr<exit_observer> observer) {
   child_lock lock(*mutex_);
-  observers_.push_back(std::move(observer));
-  arm();
+  observers_.push_back(observer);
+  try {
+    arm();
+  } catch (...) {
+    std::erase(observers_, observer); // who may try again
+    throw;
+  }
   return !record_;
 }
 
