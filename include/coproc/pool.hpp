@@ -85,8 +85,8 @@ public:
   /// for as long as pool_options::max_pending() tasks are waiting.
   /// @throws what the task ended with, see async_result::get(); pool_closed.
   /// **Cancellation**: terminal, partial and total. A queued task is dropped; if it runs, its worker is
-  /// killed and replaced. It is complete when the task does not run any more; a result that is there by then
-  /// is given.
+  /// killed and replaced. It is complete when the task does not run any more; a result that the pool
+  /// has read before is given.
   template <auto Fn, class... A>
   asio::awaitable<detail::target_result<Fn>> apply(A&&... arguments) {
     return result_of<detail::target_result<Fn>>(detail::run_task(shared_state(), detail::pool_target_of<Fn>(),
