@@ -208,21 +208,33 @@ bool fork_client::server_is_there(lock_type& lock) {
 void fork_client::start_server(lock_type&) {
   link_.open(executor_, binds_lazily_ ? fork_link::binding::lazy : fork_link::binding::at_start);
   greeted_ = false;
+  is_lost_ = false;
   stuck_ = false;
 }
 
 /// It is dead, or not wanted any more, or the host's, of whom this is a fork. Its children live on.
+/// @throws std::bad_alloc: somebody waits still, and the link stays, so that the loop tries again.
 void fork_client::lose_server(lock_type&) {
-  link_.close();
+  is_lost_ = true;
   // A program may have functions that are found nowhere, and that it never calls.
   if (!greeted_ && !link_.is_copy()) binds_lazily_ = true;
   const auto orders = std::exchange(orders_, {});
   waiting_ -= orders.size();
+  std::exception_ptr failure;
+  const auto attempt = [&failure](auto step) {
+    try {
+      step();
+    } catch (...) {
+      if (!failure) failure = std::current_exception();
+    }
+  };
   // Whoever waits for a child finds out that it is on its own now.
   for (auto& [id, child] : children_)
-    if (!child.record) tell(child, news::ended);
+    if (!child.record) attempt([&] { tell(child, news::ended); });
+  for (const auto& [id, order] : orders) attempt([&] { complete_lost(*order); });
+  if (failure) std::rethrow_exception(failure);
+  link_.close();
   std::erase_if(children_, [](const auto& child) { return !child.second.record; });
-  for (const auto& [id, order] : orders) complete_lost(*order);
 }
 
 void fork_client::watch(lock_type&) {
@@ -249,7 +261,8 @@ void fork_client::watch(lock_type&) {
 /// @throws std::bad_alloc: what it has said is on record, and may be untold.
 void fork_client::drain(lock_type& lock, extent wanted) {
   tell_untold(lock);
-  if (link_.is_open() && link_.is_copy()) return lose_server(lock); // it speaks to the host
+  if (link_.is_open() && (is_lost_ || link_.is_copy()))
+    return lose_server(lock); // a copy's speaks to the host
   while (link_.is_open() && (wanted == extent::all || waiting_ != 0)) {
     incoming next;
     try {

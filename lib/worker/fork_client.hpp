@@ -135,6 +135,7 @@ private:
   bool unusable_ = false;
   bool greeted_ = false;      // the server has come so far
   bool binds_lazily_ = false; // the server before it has not
+  bool is_lost_ = false;      // and its link is there until everybody has been told
   bool stuck_ = false;        // it takes no signals
   bool untold_ = false;       // there was no memory for telling somebody of an end that is on record
   std::uint64_t last_id_ = 0;

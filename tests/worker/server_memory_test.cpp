@@ -129,4 +129,30 @@ BOOST_AUTO_TEST_CASE(answer_that_finds_no_memory_is_not_lost) {
   BOOST_TEST(untold <= 1, "nobody can tell a coroutine whose own resumption finds no memory");
 }
 
+BOOST_AUTO_TEST_CASE(death_of_the_server_that_finds_no_memory_is_told_when_there_is_some_again) {
+  int untold = 0;
+  fail_each_allocation([&untold](std::size_t nth) {
+    warm_loop loop;
+    obedient first, second, third;
+    BOOST_REQUIRE(!run_on(loop, start(first)));
+    BOOST_REQUIRE(!run_on(loop, start(second)));
+    outcome first_end, second_end, start_of_third;
+    begin(loop, first.join(), first_end);
+    begin(loop, second.join(), second_end);
+    settle(loop);
+    stopped_server server;
+    begin(loop, third.start(), start_of_third);
+    settle(loop);
+    server.kill();
+    const bool struck = run_short_of_memory(loop, nth);
+    first.in().close();
+    second.in().close();
+    BOOST_REQUIRE(runs_to_its_end(loop));
+    BOOST_TEST((!first.is_alive() && !second.is_alive()));
+    untold += !first_end.over + !second_end.over + !start_of_third.over;
+    return struck;
+  });
+  BOOST_TEST(untold <= 3, "each may be the one whose own resumption finds no memory");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
