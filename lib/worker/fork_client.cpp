@@ -41,10 +41,13 @@ void fork_client::shutdown() noexcept {
     if (!executor_) return;
     executor_ = {};
     orders.swap(orders_);
-    for (auto& [id, child] : children_)
-      if (child.on_end) graveyard_.push_back(std::exchange(child.on_end, nullptr));
+    for (auto& [id, child] : children_) graveyard_.splice(graveyard_.end(), child.on_end);
     waiting_ = 0;
-    drain(lock, extent::all); // how those ended that nobody waited for
+    try {
+      drain(lock, extent::all); // how those ended that nobody waited for
+    } catch (const std::bad_alloc&) {
+      // Nobody can tell that of some of them.
+    }
     link_.close();
     std::erase_if(children_, [](const auto& child) { return !child.second.record; });
   }
@@ -53,7 +56,7 @@ void fork_client::shutdown() noexcept {
 }
 
 void fork_client::drop_graveyard() noexcept {
-  std::vector<shared_handler> handlers;
+  std::list<shared_handler> handlers;
   {
     lock_type lock(mutex_);
     handlers.swap(graveyard_);

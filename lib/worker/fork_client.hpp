@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -94,7 +95,7 @@ private:
   using shared_handler = std::shared_ptr<const handler_type>;
 
   struct entry {
-    shared_handler on_end; // empty: nobody waits
+    std::list<shared_handler> on_end; // one, or empty: nobody waits
     std::optional<os::exit_record> record;
   };
   struct waiting {
@@ -103,10 +104,10 @@ private:
 
   // Of forked_process, by the id of its request.
   void wait_for(std::uint64_t id, handler_type handler);
-  void cancel_wait(std::uint64_t id);
+  void cancel_wait(std::uint64_t id) noexcept;
   std::optional<os::exit_record> look(std::uint64_t id);
   bool knows(std::uint64_t id);
-  void forget(std::uint64_t id);
+  void forget(std::uint64_t id) noexcept;
   int signal(std::uint64_t id, int number, signal_target target) noexcept;
 
   void submit(fork_order& order, std::uint64_t id, const std::shared_ptr<waiting>& added);
@@ -121,11 +122,12 @@ private:
   enum class extent { all, awaited };
   void drain(lock_type& lock, extent wanted);
   void handle(lock_type& lock, incoming& next);
-  void forget_locked(lock_type& lock, std::uint64_t id);
+  void forget_locked(lock_type& lock, std::uint64_t id) noexcept;
+  void abort_wait(lock_type& lock, entry& child) noexcept;
   enum class news { ended, aborted };
   void tell(entry& child, news what);
   void tell_untold(lock_type& lock);
-  void post(shared_handler handler, news what);
+  void post(std::list<shared_handler>& handler, news what);
 
   const std::shared_ptr<places> places_;
   asio::any_io_executor executor_; // empty once the context has ended
@@ -142,7 +144,8 @@ private:
   std::size_t waiting_ = 0; // orders without an answer, and children whose end somebody waits for
   std::unordered_map<std::uint64_t, std::shared_ptr<waiting>> orders_;
   std::unordered_map<std::uint64_t, entry> children_; // of the server that is there; those that ended, too
-  std::vector<shared_handler> graveyard_;             // handlers whose context is ending
+  // Handlers that could not be told, or whose context is ending: a list takes them without more memory.
+  std::list<shared_handler> graveyard_;
 };
 
 } // namespace coproc::detail

@@ -17,25 +17,36 @@ namespace coproc::detail {
 void fork_client::wait_for(std::uint64_t id, handler_type handler) {
   lock_type lock(mutex_);
   auto at = children_.find(id);
-  auto shared = std::make_shared<const handler_type>(std::move(handler));
-  if (at == children_.end() || at->second.record) return post(std::move(shared), news::ended);
+  std::list<shared_handler> shared;
+  shared.push_back(std::make_shared<const handler_type>(std::move(handler)));
+  if (at == children_.end() || at->second.record) return post(shared, news::ended);
   at->second.on_end = std::move(shared);
   ++waiting_;
   try {
     watch(lock);
   } catch (...) {
     --waiting_;
-    at->second.on_end = nullptr;
+    at->second.on_end.clear();
     throw;
   }
 }
 
-void fork_client::cancel_wait(std::uint64_t id) {
+void fork_client::cancel_wait(std::uint64_t id) noexcept {
   lock_type lock(mutex_);
   auto at = children_.find(id);
-  if (at == children_.end() || !at->second.on_end) return;
-  tell(at->second, news::aborted);
-  watch(lock);
+  if (at != children_.end()) abort_wait(lock, at->second);
+}
+
+void fork_client::abort_wait(lock_type&, entry& child) noexcept {
+  if (child.on_end.empty()) return;
+  --waiting_;
+  try {
+    post(child.on_end, news::aborted);
+  } catch (...) {
+    // It needs not be told: whoever aborts the wait knows. But it is not to be dropped under the lock.
+    graveyard_.splice(graveyard_.end(), child.on_end);
+  }
+  if (waiting_ == 0) link_.unwatch();
 }
 
 std::optional<os::exit_record> fork_client::look(std::uint64_t id) {
@@ -55,17 +66,17 @@ bool fork_client::knows(std::uint64_t id) {
   return children_.contains(id);
 }
 
-void fork_client::forget(std::uint64_t id) {
+void fork_client::forget(std::uint64_t id) noexcept {
   lock_type lock(mutex_);
   forget_locked(lock, id);
 }
 
-void fork_client::forget_locked(lock_type& lock, std::uint64_t id) {
+void fork_client::forget_locked(lock_type& lock, std::uint64_t id) noexcept {
   auto at = children_.find(id);
   if (at == children_.end()) return;
-  tell(at->second, news::aborted);
+  abort_wait(lock, at->second);
   children_.erase(at);
-  watch(lock);
+  if (waiting_ == 0) link_.unwatch();
 }
 
 int fork_client::signal(std::uint64_t id, int number, signal_target target) noexcept {
@@ -96,7 +107,7 @@ int fork_client::signal(std::uint64_t id, int number, signal_target target) noex
 
 /// Whoever waits for the child, if somebody does. @throws std::bad_alloc: it waits still.
 void fork_client::tell(entry& child, news what) {
-  if (!child.on_end) return;
+  if (child.on_end.empty()) return;
   try {
     post(child.on_end, what);
   } catch (...) {
@@ -104,7 +115,6 @@ void fork_client::tell(entry& child, news what) {
     link_.unwatch(); // so that the loop tries again
     throw;
   }
-  child.on_end = nullptr; // not the last one: see post()
   --waiting_;
 }
 
@@ -115,13 +125,15 @@ void fork_client::tell_untold(lock_type&) {
   untold_ = false;
 }
 
-void fork_client::post(shared_handler handler, news what) {
-  if (!executor_) return graveyard_.push_back(std::move(handler));
-  asio::post(executor_, [weak = weak_from_this(), handler = std::move(handler), what] {
+/// Leaves @p handler empty. @throws std::bad_alloc: it is as before.
+void fork_client::post(std::list<shared_handler>& handler, news what) {
+  if (!executor_) return graveyard_.splice(graveyard_.end(), handler);
+  asio::post(executor_, [weak = weak_from_this(), handler = handler.front(), what] {
     // A handler may be what keeps a child, whose end asks the client: it is not to be dropped under the lock.
     if (auto client = weak.lock()) lock_type until_its_copy_is_gone(client->mutex_);
     (*handler)(what == news::aborted);
   });
+  handler.clear(); // not the last one
 }
 
 } // namespace coproc::detail

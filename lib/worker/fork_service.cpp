@@ -52,6 +52,7 @@ public:
       left = std::move(client_);
     }
     if (!client_) {
+      ending_.reserve(left_.size() + 1); // for the end, which must not fail
       // Nor does it keep a loop running that a coroutine with an executor of its own does.
       client_ = std::make_shared<fork_client>(
           asio::prefer(without_strand(executor), asio::execution::outstanding_work.untracked));

@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 
@@ -30,7 +31,7 @@ struct process_access {
 
 namespace {
 
-/// Counts process objects that were given no name: a pool's workers are none of the user's.
+/// Counts process objects for their default names.
 std::string next_name() {
   static std::atomic<unsigned long> count{0};
   return "Process-" + std::to_string(++count);
@@ -42,7 +43,8 @@ function_process::function_process(process_options options, target_call call)
     : name_(std::move(process_access::name(options))), method_(process_access::method(options)),
       in_(process_access::in(options)), out_(process_access::out(options)),
       err_(process_access::err(options)), call_(std::move(call)) {
-  if (name_.empty()) name_ = next_name();
+  std::string counted = next_name();
+  if (name_.empty()) name_ = std::move(counted);
 }
 
 function_process::~function_process() { abandon(); }
@@ -50,7 +52,11 @@ function_process::~function_process() { abandon(); }
 void function_process::abandon() noexcept {
   abandoned_ = true;
   // What the start has made by then goes with it.
-  if (starting_) stop_start_.emit(asio::cancellation_type::terminal);
+  try {
+    if (starting_) stop_start_.emit(asio::cancellation_type::terminal);
+  } catch (const std::bad_alloc&) {
+    // The coroutine that there is no memory to resume is destroyed.
+  }
   if (child_) child_->abandon();
   lifeline_.reset();
   channel_.reset();
@@ -131,7 +137,8 @@ asio::awaitable<std::shared_ptr<message>> function_process::result(std::shared_p
 
 void function_process::detach() {
   child_state& state = child();
-  // In the queue of the child's own socket the lifeline is kept for as long as the child lives.
+  // In the queue of the child's own socket the lifeline is kept for as long as
+  // the child lives.
   message nothing;
   if (lifeline_ && !state.is_copy()) {
     const int error = send_message(channel_.get(), static_cast<std::uint32_t>(call_kind::detached), nothing,

@@ -17,7 +17,7 @@ asio::awaitable<places::place> places::enter(std::shared_ptr<places> self) {
 }
 
 void places::shutdown() noexcept {
-  std::deque<std::shared_ptr<waiting>> queue;
+  std::list<std::shared_ptr<waiting>> queue;
   {
     std::lock_guard lock(mutex_);
     queue.swap(queue_);

@@ -5,7 +5,7 @@
 #include <asio/awaitable.hpp>
 
 #include <cstddef>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -50,7 +50,7 @@ private:
 
   std::mutex mutex_;
   std::size_t free_;
-  std::deque<std::shared_ptr<waiting>> queue_;
+  std::list<std::shared_ptr<waiting>> queue_;
 };
 
 } // namespace coproc::detail

@@ -155,4 +155,75 @@ BOOST_AUTO_TEST_CASE(death_of_the_server_that_finds_no_memory_is_told_when_there
   BOOST_TEST(untold <= 3, "each may be the one whose own resumption finds no memory");
 }
 
+/// A process that somebody joins.
+struct joined {
+  joined() {
+    BOOST_REQUIRE(!run_on(*loop, start(*p)));
+    begin(*loop, p->join(), join);
+    settle(*loop);
+  }
+
+  std::optional<warm_loop> loop{std::in_place};
+  std::optional<obedient> p{std::in_place};
+  outcome join;
+};
+
+/// A process whose start has not been answered.
+struct starting {
+  starting() {
+    begin(*loop, p->start(), start);
+    settle(*loop);
+    BOOST_REQUIRE(!start.over);
+  }
+
+  std::optional<warm_loop> loop{std::in_place};
+  std::optional<stopped_server> server{std::in_place};
+  std::optional<obedient> p{std::in_place};
+  outcome start;
+};
+
+BOOST_AUTO_TEST_CASE(handle_that_goes_while_there_is_no_memory_kills_its_process) {
+  fail_each_allocation([](std::size_t nth) {
+    joined dropped;
+    failing_allocation none(nth);
+    dropped.p.reset();
+    const bool struck = none.struck();
+    BOOST_REQUIRE(runs_to_its_end(*dropped.loop));
+    BOOST_TEST((struck || dropped.join.over));
+    return struck;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(handle_that_goes_during_a_start_while_there_is_no_memory_leaves_nothing) {
+  fail_each_allocation([](std::size_t nth) {
+    starting dropped;
+    failing_allocation none(nth);
+    dropped.p.reset();
+    const bool struck = none.struck();
+    dropped.server.reset();
+    BOOST_REQUIRE(runs_to_its_end(*dropped.loop));
+    return struck;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(detach_while_there_is_no_memory_can_be_repeated) {
+  fail_each_allocation([](std::size_t nth) {
+    joined left;
+    auto input = std::move(left.p->in());
+    failing_allocation none(nth);
+    try {
+      left.p->detach();
+    } catch (const std::bad_alloc&) {
+    }
+    const bool struck = none.struck();
+    try {
+      left.p->detach();
+    } catch (const std::logic_error&) { // it was detached
+    }
+    BOOST_REQUIRE(runs_to_its_end(*left.loop));
+    BOOST_TEST((struck || left.join.over));
+    return struck;
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()
