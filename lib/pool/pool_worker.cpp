@@ -67,7 +67,8 @@ asio::awaitable<void> pool_worker::run_start() {
   if (pool_->method_) options.method(*pool_->method_);
   target_call call = begin_call(&run_pool_worker, "pool worker");
   link_->add_arguments(call.encoded, pool_->settings_);
-  process_ = std::make_shared<function_process>(std::move(options), std::move(call));
+  process_ =
+      std::make_shared<function_process>(std::move(options), std::move(call), function_process::owner::pool);
   auto process = process_;
   co_await function_process::start(process);
 }

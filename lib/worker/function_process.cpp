@@ -39,10 +39,11 @@ std::string next_name() {
 
 } // namespace
 
-function_process::function_process(process_options options, target_call call)
+function_process::function_process(process_options options, target_call call, owner whose)
     : name_(std::move(process_access::name(options))), method_(process_access::method(options)),
       in_(process_access::in(options)), out_(process_access::out(options)),
       err_(process_access::err(options)), call_(std::move(call)) {
+  if (whose == owner::pool) return;
   std::string counted = next_name();
   if (name_.empty()) name_ = std::move(counted);
 }
@@ -97,6 +98,7 @@ asio::awaitable<bool> function_process::join(std::shared_ptr<function_process> s
 
 /// The child is gone, so all that it has said is in the socket.
 void function_process::read_outcome() {
+  if (outcome_ == outcome::lost) throw std::bad_alloc();
   if (outcome_ != outcome::unread) return;
   if (child_->is_copy()) { // it is for the host
     outcome_ = outcome::none;
@@ -107,20 +109,30 @@ void function_process::read_outcome() {
   };
   if (os::look_ahead(channel_.get(), os::blocking::no) == os::next_packet::no_room)
     fail(EMFILE); // later there may be
-  incoming last = receive_message(channel_.get(), os::blocking::no);
-  if (last.error == EMFILE || last.error == ENFILE || last.error == ENOMEM || last.error == ENOBUFS)
-    fail(last.error);
-  outcome_ = outcome::none;
-  if (last.error == 0 && !last.closed) {
-    if (last.kind == static_cast<std::uint32_t>(call_kind::result)) {
-      result_ = std::move(last.body);
-      outcome_ = outcome::value;
-    } else if (last.kind == static_cast<std::uint32_t>(call_kind::exception)) {
-      chain_ = wire::decode<std::vector<remote_error::exception>>(last.body);
-      outcome_ = chain_.empty() ? outcome::none : outcome::exception;
-    }
+  message_buffer buffer(max_inline);
+  try {
+    incoming last = receive_message(channel_.get(), buffer.bytes(), os::blocking::no);
+    if (last.error == EMFILE || last.error == ENFILE || last.error == ENOMEM || last.error == ENOBUFS)
+      fail(last.error);
+    outcome_ = outcome::none;
+    if (last.error == 0 && !last.closed) take_outcome(last);
+  } catch (const std::bad_alloc&) {
+    outcome_ = outcome::lost; // a second look would find nothing, as if the child had said nothing
+    channel_.reset();
+    throw;
   }
   channel_.reset();
+}
+
+void function_process::take_outcome(incoming& last) {
+  message body = last.take();
+  if (last.kind == static_cast<std::uint32_t>(call_kind::result)) {
+    result_ = std::move(body);
+    outcome_ = outcome::value;
+  } else if (last.kind == static_cast<std::uint32_t>(call_kind::exception)) {
+    chain_ = wire::decode<std::vector<remote_error::exception>>(body);
+    outcome_ = chain_.empty() ? outcome::none : outcome::exception;
+  }
 }
 
 asio::awaitable<std::shared_ptr<message>> function_process::result(std::shared_ptr<function_process> self) {
@@ -137,8 +149,7 @@ asio::awaitable<std::shared_ptr<message>> function_process::result(std::shared_p
 
 void function_process::detach() {
   child_state& state = child();
-  // In the queue of the child's own socket the lifeline is kept for as long as
-  // the child lives.
+  // In the queue of the child's own socket the lifeline is kept for as long as the child lives.
   message nothing;
   if (lifeline_ && !state.is_copy()) {
     const int error = send_message(channel_.get(), static_cast<std::uint32_t>(call_kind::detached), nothing,

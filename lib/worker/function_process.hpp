@@ -3,6 +3,7 @@
 #include <coproc/detail/process_core.hpp>
 #include <coproc/remote_error.hpp>
 
+#include "ipc/packet.hpp"
 #include "os/fd.hpp"
 #include "os/host_fd.hpp"
 #include "os/liveness.hpp"
@@ -21,7 +22,10 @@ namespace coproc::detail {
 /// A function call in a child process, from before its start until its result has been read.
 class function_process : public std::enable_shared_from_this<function_process> {
 public:
-  function_process(process_options options, target_call call);
+  /// Whose it is: the user's are counted, for their default names.
+  enum class owner { user, pool };
+
+  function_process(process_options options, target_call call, owner whose);
   function_process(const function_process&) = delete;
   ~function_process();
 
@@ -61,6 +65,7 @@ private:
   std::function<void(message&)> body();
   void started(std::shared_ptr<child_state> child, ends made);
   void read_outcome();
+  void take_outcome(incoming& last);
 
   std::string name_;
   std::optional<start_method> method_;
@@ -74,7 +79,7 @@ private:
   os::host_fd channel_;
   os::host_fd lifeline_;
 
-  enum class outcome { unread, none, value, exception };
+  enum class outcome { unread, none, lost, value, exception }; // lost: for want of memory
   outcome outcome_ = outcome::unread;
   message result_;
   std::vector<remote_error::exception> chain_;

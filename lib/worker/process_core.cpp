@@ -60,7 +60,8 @@ asio::awaitable<void> discard(asio::awaitable<bool> operation) { (void)co_await 
 } // namespace
 
 process_core::process_core(process_options options, target_call call)
-    : state_(std::make_shared<function_process>(std::move(options), std::move(call))) {}
+    : state_(std::make_shared<function_process>(std::move(options), std::move(call),
+                                                function_process::owner::user)) {}
 
 process_core::process_core(process_core&&) noexcept = default;
 

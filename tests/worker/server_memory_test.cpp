@@ -226,4 +226,32 @@ BOOST_AUTO_TEST_CASE(detach_while_there_is_no_memory_can_be_repeated) {
   });
 }
 
+asio::awaitable<void> take_result(process<int>& p, int& result) { result = co_await p.result(); }
+
+BOOST_AUTO_TEST_CASE(result_that_finds_no_memory_is_not_told_as_a_death) {
+  fail_each_allocation([](std::size_t nth) {
+    warm_loop loop;
+    obedient p;
+    BOOST_REQUIRE(!run_on(loop, start(p)));
+    p.in().close();
+    outcome end, first;
+    begin(loop, p.join(), end);
+    BOOST_REQUIRE((runs_to_its_end(loop) && end.over));
+    int result = 0;
+    begin(loop, take_result(p, result), first);
+    const bool struck = run_short_of_memory(loop, nth);
+    (void)runs_to_its_end(loop);
+    if (!first.error) return struck;
+    for (int i = 0; i != 2; ++i) {
+      const auto again = run_on(loop, take_result(p, result));
+      if (!again) {
+        BOOST_TEST(result == 7);
+      } else {
+        BOOST_CHECK_THROW(std::rethrow_exception(again), std::bad_alloc);
+      }
+    }
+    return struck;
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()
