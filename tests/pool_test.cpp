@@ -1,5 +1,6 @@
 #include <coproc/pool.hpp>
 
+#include <coproc/process.hpp>
 #include <coproc/this_process.hpp>
 
 #include "pool/list_of.hpp"
@@ -59,6 +60,19 @@ CO_TEST_ONCE(arguments_convert_and_may_be_several) {
   co_await workers.apply<t::nothing>();
   std::unique_ptr<int> box = co_await workers.apply<t::boxed>(4);
   BOOST_TEST(*box == 4);
+}
+
+unsigned long number_of_next_process() {
+  const coproc::process next{coproc::target<t::square>, 1};
+  return std::stoul(next.name().substr(std::string("Process-").size()));
+}
+
+CO_TEST_ONCE(workers_are_not_counted_as_process_objects) {
+  const unsigned long before = number_of_next_process();
+  coproc::pool workers(co_await this_executor(), 2);
+  co_await workers.apply<t::nothing>();
+  const coproc::process named{coproc::process_options().name("its own"), coproc::target<t::square>, 1};
+  BOOST_TEST(number_of_next_process() == before + 2);
 }
 
 CO_TEST_ONCE(arguments_are_encoded_at_the_call) {
