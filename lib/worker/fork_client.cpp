@@ -48,11 +48,20 @@ void fork_client::shutdown() noexcept {
     } catch (const std::bad_alloc&) {
       // Nobody can tell that of some of them.
     }
-    link_.close();
-    std::erase_if(children_, [](const auto& child) { return !child.second.record; });
+    link_.leave_loop();
+    close_if_done(lock);
   }
   // Dropping them, outside of the lock, destroys the coroutines that wait. Completing them would do that as
   // well, at once and here, where it is a strand that has ended already.
+}
+
+/// The server outlives the context for as long as there are handles of its children: they may want to signal
+/// a group, which before Linux 6.9 only the server can.
+void fork_client::close_if_done(lock_type&) noexcept {
+  if (executor_) return;
+  for (const auto& [id, child] : children_)
+    if (!child.record) return;
+  link_.close();
 }
 
 void fork_client::drop_graveyard() noexcept {

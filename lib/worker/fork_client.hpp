@@ -57,7 +57,7 @@ struct fork_order {
 };
 
 /// The host's side of the fork server of one execution context. The server is started at the first order, and
-/// again if it is found dead; it ends when the context does.
+/// again if it is found dead; it ends when the context does, and the handles of its children are gone.
 ///
 /// The socket is watched only while somebody waits for an answer or for the end of a child, so that an idle
 /// server does not keep the loop running.
@@ -123,6 +123,7 @@ private:
   void drain(lock_type& lock, extent wanted);
   void handle(lock_type& lock, incoming& next);
   void forget_locked(lock_type& lock, std::uint64_t id) noexcept;
+  void close_if_done(lock_type& lock) noexcept;
   void abort_wait(lock_type& lock, entry& child) noexcept;
   enum class news { ended, aborted };
   void tell(entry& child, news what);

@@ -77,6 +77,7 @@ void fork_client::forget_locked(lock_type& lock, std::uint64_t id) noexcept {
   abort_wait(lock, at->second);
   children_.erase(at);
   if (waiting_ == 0) link_.unwatch();
+  close_if_done(lock);
 }
 
 int fork_client::signal(std::uint64_t id, int number, signal_target target) noexcept {

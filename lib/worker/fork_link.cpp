@@ -52,12 +52,15 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   ++number_;
 }
 
+void fork_link::leave_loop() noexcept {
+  if (!watch_) return;
+  watch_->leave(socket_);
+  watch_.reset();
+  watching_ = false;
+}
+
 void fork_link::close() noexcept {
-  if (watch_) {
-    watch_->leave(socket_);
-    watch_.reset();
-    watching_ = false;
-  }
+  leave_loop();
   // A fork of the host leaves it by closing its copy.
   if (socket_ && !is_copy()) os::shut_down(socket_.get());
   socket_.reset();

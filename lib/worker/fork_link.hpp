@@ -37,6 +37,8 @@ public:
   void open(const asio::any_io_executor& executor, binding how);
   /// Leaves it: it ends when its children have.
   void close() noexcept;
+  /// The loop ends: it is not watched any more, but can be talked to.
+  void leave_loop() noexcept;
   bool is_open() const noexcept { return static_cast<bool>(socket_); }
   /// Counts the servers.
   std::uint64_t number() const noexcept { return number_; }

@@ -104,7 +104,11 @@ private:
     host = {.fd = host_is_there_ ? host_pidfd_.get() : -1};
     os::wait_ready(all, retry ? 10 : -1);
     // A copy of the host's socket may live on in a process that the host has forked.
-    if (host.ready) leave_host();
+    if (host.ready) {
+      while (host_is_there_ && receive()) { // its last words: what it wants to be sent to groups
+      }
+      leave_host();
+    }
     if (host_is_there_) flush();
     if (children.ready) reap();
     if (host_is_there_ && (retry || socket.ready)) receive();

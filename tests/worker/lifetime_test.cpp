@@ -3,12 +3,18 @@
 
 #include "support/co_test.hpp"
 #include "support/expect.hpp"
+#include "support/fault.hpp"
 #include "support/host_state.hpp"
 #include "support/method_test.hpp"
 #include "support/pending.hpp"
 #include "support/process_info.hpp"
 #include "worker/targets.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -161,6 +167,37 @@ METHOD_TEST_ONCE(destructor_kills_the_group) {
       auto line = co_await p.out().read_line();
       grandchild = std::stoi(line.value());
     }
+    killed_at_end cleanup(grandchild);
+    co_await end_of(grandchild);
+  }
+}
+
+/// @returns the grandchild of a process whose handle is destroyed with its loop, or after it.
+int grandchild_of_one_that_goes(start_method method, bool with_its_loop) {
+  int grandchild = 0;
+  std::optional<process<void>> kept;
+  asio::io_context loop;
+  auto body = [&]() -> asio::awaitable<void> {
+    process p{by(method).out(stdio::pipe()), target<pause_with_a_child>};
+    co_await p.start();
+    auto line = co_await p.out().read_line();
+    grandchild = std::stoi(line.value());
+    loop.stop();
+    if (with_its_loop)
+      co_await p.join();
+    else
+      kept.emplace(std::move(p));
+  };
+  asio::co_spawn(loop, body(), asio::detached);
+  loop.run();
+  return grandchild;
+}
+
+METHOD_TEST_ONCE(destructor_kills_the_group_where_the_loop_has_ended) {
+  // As before Linux 6.9, where no group is signalled by a pidfd.
+  fault refused(coproc::os::call::pidfd_send_signal, EINVAL);
+  for (bool with_its_loop : {true, false}) {
+    const int grandchild = grandchild_of_one_that_goes(method, with_its_loop);
     killed_at_end cleanup(grandchild);
     co_await end_of(grandchild);
   }
