@@ -203,6 +203,7 @@ BOOST_AUTO_TEST_CASE(nesting_ends_before_the_stack_does) {
   BOOST_TEST(on_stack_of(4 << 20, read(30)) == "");
   BOOST_TEST(on_stack_of(4 << 20, read(999)) == refused);
   BOOST_TEST(on_stack_of(256 << 10, read(50)) == refused);
+  BOOST_TEST(on_stack_of(96 << 10, read(50)) == refused);
 }
 
 BOOST_AUTO_TEST_CASE(random_changes_are_noticed_or_harmless) {

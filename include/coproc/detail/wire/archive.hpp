@@ -33,8 +33,8 @@ struct stack_room {
     return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   }
 
-  static constexpr std::uintptr_t unasked = 128 << 10; ///< Any stack has so much.
-  std::uintptr_t low;                                  ///< The stack is not to be used below this.
+  static constexpr std::uintptr_t unasked = 32 << 10; ///< Any stack has so much.
+  std::uintptr_t low;                                 ///< The stack is not to be used below this.
   bool known = false;
 };
 
