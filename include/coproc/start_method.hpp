@@ -3,6 +3,10 @@
 namespace coproc {
 
 /// How a child process for a function comes into being.
+///
+/// No child gets rights that the host does not have: of a set-user-ID program, or one with capabilities, that
+/// has given up what it got by them, the children of forkserver and spawn can't gain any by an exec
+/// (PR_SET_NO_NEW_PRIVS, prctl(2)), since they execute the same file.
 enum class start_method {
   /// A helper, started once for each execution context and single-threaded, forks the children: they begin as
   /// the program was when its main() began, at the price of a fork of a small process, however large the host

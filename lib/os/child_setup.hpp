@@ -26,6 +26,7 @@ enum class setup_step {
   close,
   cwd,
   user,
+  rights,
   parent,
   exec
 };
@@ -62,6 +63,7 @@ struct child_plan {
   bool own_session;
   bool own_group;
   bool die_with_parent;
+  bool no_new_privs;
   bool use_close_range;
   bool shares_descriptors;       // born with CLONE_FILES
   bool only_needed_left = false; // set by the child: no descriptor is there that it should not have

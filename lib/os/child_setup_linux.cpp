@@ -220,6 +220,8 @@ COPROC_UNINSTRUMENTED void set_up_and_exec(child_plan& plan) noexcept {
   if (plan.cwd && ::syscall(SYS_chdir, plan.cwd) < 0) fail(plan, setup_step::cwd);
   set_up_limits(plan);
   set_up_user(plan);
+  if (plan.no_new_privs && ::syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    fail(plan, setup_step::rights);
   if (plan.die_with_parent) {
     // After the change of user, which clears it. A host that died before is noticed by the new parent.
     if (::syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail(plan, setup_step::parent);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <sys/types.h>
@@ -19,5 +20,10 @@ struct credentials {
 /// @returns those of the calling thread. (Users and groups are alike in all threads, capabilities each
 /// thread's own.)
 credentials own_credentials();
+
+/// @returns whether this process would get rights by executing @p program that it does not have: one with a
+/// set-user-ID, a set-group-ID or capabilities, in a process that has given up what it got by them
+/// (execve(2), capabilities(7)).
+bool gains_rights_by(const std::string& program) noexcept;
 
 } // namespace coproc::os

@@ -40,6 +40,7 @@ struct launch_plan {
   std::optional<std::pair<unsigned, unsigned>> user; ///< uid, gid.
   group_mode group = group_mode::own;
   bool die_with_parent = false;
+  bool no_new_privs = false; ///< The program, and all that it starts, gain no rights by executing a file.
 };
 
 struct launched {

@@ -71,6 +71,8 @@ std::string describe(const launch_plan& plan, const child_plan& outcome) {
   case setup_step::user:
     return what + ": cannot become user " + std::to_string(plan.user->first) + ", group " +
            std::to_string(plan.user->second);
+  case setup_step::rights:
+    return what + ": cannot do without further rights";
   case setup_step::parent:
     return what + ": cannot arrange to die with the parent";
   case setup_step::exec:

@@ -233,6 +233,7 @@ launched launch(const launch_plan& plan) {
   child.own_session = plan.group == group_mode::session;
   child.own_group = plan.group == group_mode::own;
   child.die_with_parent = plan.die_with_parent;
+  child.no_new_privs = plan.no_new_privs;
   child.use_close_range = has_close_range();
   // Without close_range(2) there is no way out of the shared table that a container's filter lets pass.
   child.shares_descriptors = can_share_descriptors && child.use_close_range;

@@ -32,6 +32,7 @@ struct command_spec {
   duration drain_grace = std::chrono::milliseconds(250);
   std::optional<group_mode> group;
   bool die_with_parent = false;
+  bool no_new_privs = false; // PR_SET_NO_NEW_PRIVS, prctl(2)
   std::vector<int> inherited;
   struct limit {
     coproc::resource which;

@@ -108,6 +108,7 @@ void add_options(os::launch_plan& plan, const command_spec& spec) {
   plan.umask = spec.umask;
   plan.user = spec.user;
   plan.die_with_parent = spec.die_with_parent;
+  plan.no_new_privs = spec.no_new_privs;
 }
 
 /// Before anything else is opened: what is not open would be found open, as something of the library's.

@@ -21,6 +21,7 @@ void fork_link::open(const asio::any_io_executor& executor, binding how) {
   os::launch_plan plan;
   plan.program = "fork server";
   plan.candidates.push_back(os::own_program());
+  plan.no_new_privs = os::gains_rights_by(plan.candidates.front());
   plan.argv = {identity().program.c_str(), option.c_str(), nullptr};
   plan.redirects = {{null.get(), 0}, {null.get(), 1}, {os::is_open(2) ? 2 : null.get(), 2}};
   plan.inherited = {ends.second.get()};

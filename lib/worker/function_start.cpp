@@ -3,6 +3,7 @@
 #include "ipc/message.hpp"
 #include "ipc/packet.hpp"
 #include "loop/also_cancelled_by.hpp"
+#include "os/credentials.hpp"
 #include "os/error.hpp"
 #include "os/fork.hpp"
 #include "os/open.hpp"
@@ -228,6 +229,7 @@ asio::awaitable<void> function_process::start_by_spawn(std::shared_ptr<function_
   command program(identity().program.empty() ? executable : identity().program);
   command_spec& spec = access::spec(program);
   spec.executable = executable;
+  spec.no_new_privs = os::gains_rights_by(executable);
   spec.arguments = {std::string(child_option) + std::to_string(made.child_channel.get()) + ',' +
                         std::to_string(made.child_lifeline.get()),
                     self->name_};

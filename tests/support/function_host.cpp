@@ -257,6 +257,18 @@ static asio::awaitable<int> give_up_rights(strings args) {
   co_return 0;
 }
 
+/// A set-user-ID program gives up what it got by that.
+static asio::awaitable<int> give_up_rights_of_file(strings args) {
+  say(std::to_string(user()));
+  if (::setresuid(::getuid(), ::getuid(), ::getuid()) < 0) co_return 2;
+  ::prctl(PR_SET_DUMPABLE, 1); // as above
+  process p{by(args), target<user>};
+  co_await p.start();
+  const int child = co_await p.result();
+  say(std::to_string(child));
+  co_return 0;
+}
+
 /// Another handler throws while this one waits for a start.
 static asio::awaitable<int> throw_elsewhere(strings args) {
   asio::post(co_await asio::this_coro::executor, [] { throw std::runtime_error("from a handler"); });
@@ -274,6 +286,7 @@ static asio::awaitable<int> amain(strings args) {
   if (what == "terminal") co_return co_await signalled_by_a_terminal(std::move(args));
   if (what == "lose-streams") co_return co_await lose_streams(std::move(args));
   if (what == "rights") co_return co_await give_up_rights(std::move(args));
+  if (what == "rights-of-file") co_return co_await give_up_rights_of_file(std::move(args));
   if (what == "late-init") co_return co_await try_to_start(std::move(args));
   if (what == "throw-elsewhere") co_return co_await throw_elsewhere(std::move(args));
   co_return 99;

@@ -139,6 +139,20 @@ METHOD_TEST_ONCE(children_have_the_rights_that_the_host_has_at_their_start) {
   BOOST_TEST(result.err == "");
 }
 
+METHOD_TEST_ONCE(children_do_not_get_back_what_a_set_user_id_program_has_given_up) {
+  if (::getuid() != 0) co_return; // a program of whose user?
+  scratch_directory scratch;
+  const fs::path program = scratch.path() / "set-user-id";
+  fs::copy_file(function_host_path(), program);
+  fs::permissions(scratch.path(), fs::perms(0755));
+  fs::permissions(program, fs::perms(04755));
+  auto c = command(program.string(), "rights-of-file", number_of(method));
+  auto result = co_await coproc::run(std::move(c).user(65534, 65534));
+  if (result.out.starts_with("65534\n")) co_return; // a file system without such programs
+  BOOST_TEST(result.out == "0\n65534\n");
+  BOOST_TEST(result.err == "");
+}
+
 METHOD_TEST_ONCE(exception_of_another_handler_leaves_run_main_with_a_start_under_way) {
   auto result = co_await coproc::run(host("throw-elsewhere", method));
   BOOST_TEST(result.status.code().value() == 5);
