@@ -16,6 +16,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -161,6 +162,26 @@ CO_TEST(first_come_first_served) {
     int got = co_await getters[std::size_t(i)].result();
     BOOST_TEST(got == i);
   }
+}
+
+/// Takes a number down when it has taken an item.
+asio::awaitable<void> sign_in(coproc::shared_queue<int>& q, int number, std::vector<int>& order) {
+  (void)co_await q.get();
+  order.push_back(number);
+}
+
+CO_TEST_ONCE(gets_that_let_others_run_keep_their_place) {
+  constexpr int many = 300;
+  coproc::shared_queue<int> q(many);
+  std::vector<int> order;
+  std::vector<pending<void>> all;
+  const asio::any_io_executor executor = co_await this_executor();
+  for (int i = 0; i != many; ++i) all.emplace_back(executor, sign_in(q, i, order));
+  co_await breathe();
+  for (int i = 0; i != many; ++i) q.put_nowait(i);
+  for (auto& one : all) co_await one.result();
+  BOOST_TEST(order.size() == std::size_t(many));
+  BOOST_TEST(std::is_sorted(order.begin(), order.end()));
 }
 
 CO_TEST(nowait_forms_throw_in_place_of_waiting) {

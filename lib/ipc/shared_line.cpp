@@ -34,8 +34,8 @@ asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line
                                                const std::function<ring_result()>& attempt,
                                                std::optional<duration> limit) {
   const cancellation_watch watch(co_await asio::this_coro::cancellation_state);
-  if (line->breathing_.due()) co_await pass_through_loop();
-  if (line->entries_.empty()) {
+  const bool breathes = line->breathing_.due();
+  if (!breathes && line->entries_.empty()) {
     const ring_result result = attempt();
     if (result == ring_result::done || result == ring_result::closed) co_return result;
   }
@@ -52,6 +52,11 @@ asio::awaitable<ring_result> shared_line::pass(std::shared_ptr<shared_line> line
       auto waiting = weak_entry.lock();
       if (self && waiting && !error) self->wake(*waiting);
     });
+  }
+  // In the line, and with the time running: who comes meanwhile comes after it.
+  if (breathes) {
+    co_await pass_through_loop();
+    if (line->aborted_) std::rethrow_exception(aborted());
   }
   auto enter = [line, waiting = *mine](suspension<bool> coroutine) {
     line->enter(waiting, std::move(coroutine));
