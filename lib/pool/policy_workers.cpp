@@ -2,6 +2,7 @@
 #include "pool/policy.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace coproc::detail {
@@ -109,7 +110,13 @@ void pool_policy::stop_after(worker& w, unit& u) {
 
 /// @returns whether it took much longer than was known.
 bool pool_policy::learn(std::uint32_t target, duration took) {
-  if (target >= expected_.size()) expected_.resize(target + 1);
+  if (target >= expected_.size()) {
+    try {
+      expected_.resize(target + 1);
+    } catch (const std::bad_alloc&) {
+      return false; // what it did is done, and more than this
+    }
+  }
   std::int64_t& known = expected_[target];
   const std::int64_t sample = std::max<std::int64_t>(nanoseconds(took), 1);
   // One that takes long is believed at once, one that is short bit by bit: waiting behind a long one costs

@@ -19,39 +19,31 @@ constexpr auto watch_after = std::chrono::milliseconds(20);
 
 } // namespace
 
-void pool_state::touch(pool_worker& w) {
-  if (w.touched) return;
-  touched_.push_back(w.shared_from_this());
-  w.touched = true;
+void pool_state::touch(pool_worker& w) noexcept {
+  if (w.free_place.empty()) return; // it is there already
+  w.free_place.front() = w.shared_from_this();
+  touched_.splice(touched_.end(), w.free_place);
 }
 
 /// Wakes those that were given something, and sees to it that what they give is noticed.
 /// @returns whether that was all.
 bool pool_state::settle_touched(clock::time_point now) {
   bool all = true;
-  auto touched = std::exchange(touched_, {});
-  std::size_t settled = 0;
-  try {
-    for (; settled != touched.size(); ++settled) {
-      pool_worker& w = *touched[settled];
-      w.touched = false;
-      if (!w.usable()) continue;
-      w.drain_safely(now);
-      if (!w.usable()) continue;
-      w.nudge();
-      if (w.arm()) continue;
-      touch(w);
-      all = false;
+  for (std::size_t left = touched_.size(); left != 0 && !touched_.empty(); --left) {
+    const std::shared_ptr<pool_worker> w = std::move(touched_.front());
+    w->free_place.splice(w->free_place.end(), touched_, touched_.begin());
+    if (!w->usable()) continue;
+    try {
+      w->drain_safely(now);
+      if (!w->usable()) continue;
+      w->nudge();
+      if (w->arm()) continue;
+    } catch (...) { // no memory: the next time, then
+      touch(*w);
+      throw;
     }
-  } catch (...) { // no memory: the next time, then
-    touched.erase(touched.begin(), touched.begin() + static_cast<std::ptrdiff_t>(settled));
-    for (const auto& w : touched) w->touched = false;
-    for (const auto& w : touched) touch(*w);
-    throw;
-  }
-  if (touched_.empty()) {
-    touched.clear();
-    touched_ = std::move(touched); // its room
+    touch(*w);
+    all = false;
   }
   return all;
 }

@@ -19,11 +19,10 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/steady_timer.hpp>
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 namespace coproc::detail {
 
@@ -110,7 +109,7 @@ private:
   static pool_worker& worker_of(const pool_policy::worker* which) {
     return *static_cast<pool_worker*>(which->link);
   }
-  void touch(pool_worker& w);
+  void touch(pool_worker& w) noexcept;
   bool settle_touched(clock::time_point now);
   void on_ended(pool_worker& w);
 
@@ -128,7 +127,7 @@ private:
   target_table targets_;
   outcome_errors errors_;
   std::unordered_map<const pool_policy::worker*, std::shared_ptr<pool_worker>> workers_;
-  std::vector<std::shared_ptr<pool_worker>> touched_;
+  std::list<std::shared_ptr<pool_worker>> touched_;
   std::optional<asio::steady_timer> timer_;
   clock::time_point timer_at_ = clock::time_point::max();
   waiters joiners_;

@@ -5,6 +5,7 @@
 
 #include <asio/cancellation_signal.hpp>
 
+#include <list>
 #include <memory>
 #include <optional>
 
@@ -58,7 +59,10 @@ public:
   int pid() const noexcept { return pid_; }
   exit_status status() const;
   bool watched() const noexcept { return observer_ != nullptr; }
-  bool touched = false;
+
+  /// Its place among those that the pool has to look after (pool_state::touch), while it is not there: so
+  /// none has to be made when there may be no memory for it.
+  std::list<std::shared_ptr<pool_worker>> free_place{nullptr};
 
 private:
   class end_observer;

@@ -30,13 +30,13 @@ void pool_worker::hand_initializer() {
   const auto& info = pool_->targets_[pool_->initializer_number_];
   std::uint64_t place = 0;
   initializer_ = ++sequence_;
-  // It goes first, so there is room for it; unless the socket refuses.
-  link_->define(pool_->initializer_number_, info.offset, info.module_id, info.module_path, info.name);
   host_link::handing call;
   call.sequence = initializer_;
   call.target = pool_->initializer_number_;
   std::string why;
   try {
+    // It goes first, so there is room for it; unless the socket refuses.
+    link_->define(pool_->initializer_number_, info.offset, info.module_id, info.module_path, info.name);
     const int error = link_->hand(call, *pool_->initializer_arguments_, place);
     if (error == 0) return;
     why = os::portable(std::error_code(error, std::system_category())).message();
