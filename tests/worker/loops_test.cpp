@@ -54,7 +54,7 @@ asio::awaitable<void> run_some(start_method method, std::atomic<int>& good, int 
 }
 
 // Under a sanitizer each exec of this program takes its time.
-constexpr int many = sanitized ? 30 : 100;
+constexpr int many = sanitized ? 12 : 100;
 
 METHOD_TEST_ONCE(a_hundred_at_once) {
   std::vector<std::unique_ptr<process<int>>> all;
